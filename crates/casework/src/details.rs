@@ -1,0 +1,84 @@
+//! What is sealed with a request's keys, and where each value stands.
+
+use habeas_domain::{Identifier, RecordId, RequestId, RunId};
+use habeas_integrations::{FoundRecord, VendorError};
+use habeas_store::{DataKey, Place, Sealed, StoreError, Unit};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// What only the case key opens.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct RequestDetails {
+    /// The subject's identifiers.
+    pub identifiers: Vec<Identifier>,
+    /// Why it is on hold, in a person's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_note: Option<String>,
+    /// The denial's text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denial_text: Option<String>,
+}
+
+/// What went wrong with a run, as people read it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFailure {
+    /// Stable code.
+    pub code: String,
+    /// What happened, to what.
+    pub message: String,
+    /// The vendor's own id of the call.
+    pub vendor_request_id: Option<String>,
+    /// What to do next.
+    pub remedy: String,
+}
+
+impl From<&VendorError> for RunFailure {
+    fn from(error: &VendorError) -> Self {
+        Self {
+            code: error.kind.code().to_owned(),
+            message: error.message.clone(),
+            vendor_request_id: error.vendor_request_id.clone(),
+            remedy: error.remedy.clone(),
+        }
+    }
+}
+
+/// Something that is sealed in one column of one row.
+pub(crate) trait SealedIn<Row> {
+    const COLUMN: &'static str;
+}
+
+impl SealedIn<RequestId> for RequestDetails {
+    const COLUMN: &'static str = "requests.details";
+}
+
+impl SealedIn<RunId> for RunFailure {
+    const COLUMN: &'static str = "runs.failure";
+}
+
+impl SealedIn<RunId> for String {
+    const COLUMN: &'static str = "runs.note";
+}
+
+impl SealedIn<RecordId> for FoundRecord {
+    const COLUMN: &'static str = "records.content";
+}
+
+pub(crate) fn seal<Row: ToString, T: SealedIn<Row> + Serialize>(
+    unit: &Unit,
+    key: &DataKey,
+    row: &Row,
+    value: &T,
+) -> Result<Sealed, StoreError> {
+    let plain = serde_json::to_vec(value).map_err(|_| StoreError::Corrupt(T::COLUMN))?;
+    key.seal(unit.environment(), Place { column: T::COLUMN, row: &row.to_string() }, &plain)
+}
+
+pub(crate) fn open<Row: ToString, T: SealedIn<Row> + DeserializeOwned>(
+    key: &DataKey,
+    row: &Row,
+    sealed: &Sealed,
+) -> Result<T, StoreError> {
+    let plain = key.open(Place { column: T::COLUMN, row: &row.to_string() }, sealed)?;
+    serde_json::from_slice(&plain).map_err(|_| StoreError::Corrupt(T::COLUMN))
+}

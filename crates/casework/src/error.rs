@@ -1,0 +1,137 @@
+//! Why something was not done. Nothing was changed then.
+
+use habeas_domain::lifecycle::IllegalMove;
+use habeas_domain::plan::PlanRefused;
+use habeas_domain::role::RoleMissing;
+use habeas_domain::run::IllegalRunMove;
+use habeas_domain::{ConnectionId, RequestId};
+use habeas_integrations::{PermissionReport, VendorError};
+use habeas_store::StoreError;
+
+/// One field that cannot be used. Never holds the value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// Path of the field (`subject.email`).
+    pub field: String,
+    /// What is wrong with it and what is expected.
+    pub message: String,
+}
+
+impl FieldError {
+    /// An error of one field.
+    #[must_use]
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CaseworkError {
+    /// The input cannot be used.
+    #[error("{}", fields(.0))]
+    Validation(Vec<FieldError>),
+    /// The actor may not do this.
+    #[error(transparent)]
+    RoleMissing(#[from] RoleMissing),
+    /// There is no such thing, or it is not the actor's to see.
+    #[error("there is no {what} `{id}`")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Under which id or name.
+        id: String,
+    },
+    /// The request cannot make this move now.
+    #[error(transparent)]
+    IllegalMove(#[from] IllegalMove),
+    /// The run cannot make this move now.
+    #[error(transparent)]
+    IllegalRunMove(#[from] IllegalRunMove),
+    /// The subject has an open request of the same right.
+    #[error(
+        "request {request} of the same person for the same right is still open; work on that one, or send \
+         `force: true` if this is meant to be another"
+    )]
+    Duplicate {
+        /// The open one.
+        request: RequestId,
+    },
+    /// No plan can be made.
+    #[error(transparent)]
+    PlanRefused(#[from] PlanRefused),
+    /// Only an administrator of requests may skip the review.
+    #[error(
+        "skipping the review needs the role request_admin or super_admin; leave `review` out, or set it to true"
+    )]
+    ReviewRequired,
+    /// The vendor account lacks permissions; the connection was not made.
+    #[error("the vendor account lacks {}; grant it there and try again. Nothing was saved", permissions(.0))]
+    PermissionsMissing(Vec<PermissionReport>),
+    /// The vendor could not be asked or said no; nothing was saved.
+    #[error("{}. {}", .0.message, .0.remedy)]
+    Vendor(VendorError),
+    /// Runs still need the connection.
+    #[error(
+        "connection `{name}` still has {runs} unfinished runs; let them finish, or skip or stop them, then remove it"
+    )]
+    ConnectionInUse {
+        /// Its name.
+        name: String,
+        /// How many.
+        runs: u64,
+    },
+    /// There is a connection of that name.
+    #[error("there is a connection named `{name}` ({id}) already; choose another name")]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// Who has it.
+        id: ConnectionId,
+    },
+    /// The idempotency key was used for something else.
+    #[error("this Idempotency-Key was used for a different request before; use a new key")]
+    IdempotencyMismatch,
+    /// The same creation is under way.
+    #[error("a request with this Idempotency-Key is being made at this moment; ask again")]
+    IdempotencyRace,
+    /// A personal-data key was destroyed.
+    #[error("{0}")]
+    Forgotten(String),
+    /// The store failed.
+    #[error("{0}")]
+    Store(std::sync::Arc<StoreError>),
+}
+
+fn fields(errors: &[FieldError]) -> String {
+    errors.iter().map(|error| format!("`{}` {}", error.field, error.message)).collect::<Vec<_>>().join("; ")
+}
+
+fn permissions(missing: &[PermissionReport]) -> String {
+    missing
+        .iter()
+        .map(|one| format!("`{}` ({})", one.permission, one.needed_for))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+impl From<StoreError> for CaseworkError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Forgotten(_) => Self::Forgotten(error.to_string()),
+            other => Self::Store(std::sync::Arc::new(other)),
+        }
+    }
+}
+
+impl CaseworkError {
+    /// One field that cannot be used.
+    #[must_use]
+    pub fn field(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Validation(vec![FieldError::new(field, message)])
+    }
+
+    pub(crate) fn not_found(what: &'static str, id: impl ToString) -> Self {
+        Self::NotFound { what, id: id.to_string().chars().take(64).collect() }
+    }
+}

@@ -1,0 +1,129 @@
+//! Everything a person, a timer or a worker may do to a request or a connection, one function each: authorise,
+//! load, ask the domain, write the change and its event in one unit.
+//!
+//! Server, CLI and engine change cases only through [`Casework`].
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use habeas_integrations::{Catalogue, Connector, Settings, VendorError};
+use habeas_store::Store;
+use jiff::tz::TimeZone;
+use tokio::sync::Notify;
+
+pub mod api_keys;
+pub mod audit;
+mod changes;
+pub mod connections;
+pub mod details;
+pub mod error;
+pub mod forgetting;
+pub mod intake;
+mod package;
+mod phases;
+mod profiles;
+pub mod queries;
+pub mod requests;
+pub mod runs;
+pub mod work;
+
+pub use details::{RequestDetails, RunFailure};
+pub use error::{CaseworkError, FieldError};
+
+/// Where connectors come from. The engine's implementation paces their calls; tests may give doubles.
+pub trait ConnectorSource: std::fmt::Debug + Send + Sync {
+    /// A connector of `integration` for normalised settings; `account` is the key under which its vendor's limits are
+    /// shared.
+    ///
+    /// # Errors
+    /// If the settings cannot be used.
+    fn connect(
+        &self,
+        integration: &str,
+        settings: &Settings,
+        account: &str,
+    ) -> Result<Box<dyn Connector>, VendorError>;
+}
+
+/// What the operator decided once for all requests.
+#[derive(Clone, Debug)]
+pub struct CaseworkSettings {
+    /// Whether a person looks before anything is delivered or deleted, unless a request says otherwise.
+    pub require_review: bool,
+    /// The policy of a request that names none.
+    pub default_policy: String,
+    /// Where the company is established: whose calendar dates count.
+    pub time_zone: TimeZone,
+}
+
+impl Default for CaseworkSettings {
+    fn default() -> Self {
+        Self { require_review: true, default_policy: "eu-gdpr".to_owned(), time_zone: TimeZone::UTC }
+    }
+}
+
+/// The one door to requests and connections.
+#[derive(Clone, Debug)]
+pub struct Casework {
+    store: Store,
+    catalogue: Arc<Catalogue>,
+    connectors: Arc<dyn ConnectorSource>,
+    settings: Arc<CaseworkSettings>,
+    work_arrived: Arc<Notify>,
+    changed: Arc<Notify>,
+}
+
+impl Casework {
+    /// Casework over a store.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        catalogue: Arc<Catalogue>,
+        connectors: Arc<dyn ConnectorSource>,
+        settings: CaseworkSettings,
+    ) -> Self {
+        Self {
+            store,
+            catalogue,
+            connectors,
+            settings: Arc::new(settings),
+            work_arrived: Arc::default(),
+            changed: Arc::default(),
+        }
+    }
+
+    /// The store underneath, for health checks and metrics.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The integrations there are.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Resolves when somebody in this process made work due. A hint: polling is the truth.
+    pub async fn work_arrived(&self) {
+        self.work_arrived.notified().await;
+    }
+
+    /// Resolves when somebody in this process changed a request. A hint, like [`Casework::work_arrived`].
+    pub fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    fn announce_work(&self) {
+        self.work_arrived.notify_one();
+        self.announce_change();
+    }
+
+    fn announce_change(&self) {
+        self.changed.notify_waiters();
+    }
+}
+
+/// Who serves each capability of a connection.
+pub type CapabilityChoices =
+    BTreeMap<habeas_domain::capability::Capability, habeas_domain::capability::Handling>;

@@ -1,0 +1,263 @@
+//! What follows when a phase is over: the arrows of a request's life that no person draws.
+
+use std::collections::BTreeMap;
+
+use habeas_domain::capability::DeletionMethod;
+use habeas_domain::lifecycle::{Action, RequestState};
+use habeas_domain::operation::OperationKind;
+use habeas_domain::plan::{self, Collected, Part};
+use habeas_domain::run::RunDetail;
+use habeas_domain::settlement::{self, SettledRun};
+use habeas_domain::{Phase, RequestId, RunId, RunStatus};
+use habeas_integrations::AccessMethod;
+use habeas_store::runs::{self, Run};
+use habeas_store::{Unit, records};
+use serde_json::json;
+
+use crate::changes::Changes;
+use crate::error::CaseworkError;
+use crate::package;
+use crate::profiles::Profiles;
+
+impl Changes {
+    /// Moves on the requests among `ids` whose runs are all settled and that are not on hold.
+    pub(crate) async fn conclude(
+        &mut self,
+        unit: &mut Unit,
+        ids: Vec<RequestId>,
+    ) -> Result<(), CaseworkError> {
+        let ids: Vec<RequestId> = ids
+            .into_iter()
+            .filter(|id| {
+                self.requests
+                    .get(id)
+                    .is_some_and(|request| request.hold.is_none() && request.state.waits_for_runs())
+            })
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        for run in runs::of_requests(unit.connection(), ids.iter().copied()).await? {
+            self.runs.insert(run.id, run);
+        }
+        let mut to_process = Vec::new();
+        let mut erased = Vec::new();
+        for id in ids {
+            match self.requests.get(&id).map(|request| request.state) {
+                Some(RequestState::Collecting) => {
+                    if self.finish_collecting(unit, id)? {
+                        to_process.push(id);
+                    }
+                }
+                Some(RequestState::Erasing) => erased.push(id),
+                _ => {}
+            }
+        }
+        if !erased.is_empty() {
+            self.finish_erasing(unit, erased).await?;
+        }
+        if !to_process.is_empty() {
+            self.process(unit, to_process).await?;
+        }
+        Ok(())
+    }
+
+    fn runs_of(&self, request: RequestId, phase: Phase) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(move |run| run.request == request && run.phase == phase)
+    }
+
+    /// Whether the request goes on without a person.
+    fn finish_collecting(&mut self, unit: &mut Unit, id: RequestId) -> Result<bool, CaseworkError> {
+        let settled: Vec<SettledRun> = self
+            .runs_of(id, Phase::Collect)
+            .map(|run| SettledRun { status: run.status, records_found: run.records_found, left_out: false })
+            .collect();
+        let Some(action) = settlement::after_collecting(&settled) else { return Ok(false) };
+        if self.advance(unit, id, action, None, json!({}))? != RequestState::Review {
+            return Ok(false);
+        }
+        let request = self.requests.get(&id).ok_or_else(|| CaseworkError::not_found("request", id))?;
+        // An identifier that nobody vouched for needs a person before a deletion.
+        Ok(!request.review && (request.right.delivers() || !request.unverified))
+    }
+
+    /// Ends the review of requests: packages for those that deliver, `erase` runs for those that delete.
+    pub(crate) async fn process(
+        &mut self,
+        unit: &mut Unit,
+        ids: Vec<RequestId>,
+    ) -> Result<(), CaseworkError> {
+        let (delivering, erasing): (Vec<_>, Vec<_>) = ids
+            .into_iter()
+            .partition(|id| self.requests.get(id).is_some_and(|request| request.right.delivers()));
+        for id in &delivering {
+            self.advance(unit, *id, Action::Deliver, None, json!({}))?;
+        }
+        if !delivering.is_empty() {
+            package::build(self, unit, &delivering).await?;
+        }
+        if !erasing.is_empty() {
+            self.begin_erasing(unit, erasing).await?;
+        }
+        Ok(())
+    }
+
+    async fn begin_erasing(&mut self, unit: &mut Unit, ids: Vec<RequestId>) -> Result<(), CaseworkError> {
+        let profiles = Profiles::load(unit.connection(), &self.catalogue.clone()).await?;
+        let collect_runs: Vec<RunId> =
+            ids.iter().flat_map(|id| self.runs_of(*id, Phase::Collect)).map(|run| run.id).collect();
+        let counts = records::count_by_run(unit.connection(), collect_runs).await?;
+        let mut nothing_to_do = Vec::new();
+        for id in ids {
+            let collected: Vec<Collected> = self
+                .runs_of(id, Phase::Collect)
+                .map(|run| {
+                    Ok(Collected {
+                        connection: run.connection,
+                        method: profiles
+                            .get(run.connection)?
+                            .deletion_method()
+                            .unwrap_or(DeletionMethod::Standard),
+                        status: run.status,
+                        selected: run.selected,
+                        records_selected: counts.get(&run.id).map_or(0, |(_, selected)| *selected),
+                    })
+                })
+                .collect::<Result<_, CaseworkError>>()?;
+            let planned = plan::erase(&collected);
+            self.advance(unit, id, Action::Erase, None, json!({"runs": planned.len()}))?;
+            if planned.is_empty() {
+                nothing_to_do.push(id);
+            }
+            self.expect_runs(id, i64::try_from(planned.len()).unwrap_or(i64::MAX));
+            for one in planned {
+                let run = self.new_run(unit, id, one.connection, Phase::Erase, RunDetail::Queued);
+                let kind = match one.part {
+                    Part::EraseSubject => OperationKind::DeleteSubject,
+                    _ => OperationKind::DeleteRecords,
+                };
+                self.open_operation(unit, kind, run)?;
+            }
+        }
+        self.possibly_over.extend(nothing_to_do);
+        Ok(())
+    }
+
+    async fn finish_erasing(&mut self, unit: &mut Unit, ids: Vec<RequestId>) -> Result<(), CaseworkError> {
+        let collect_runs: Vec<RunId> =
+            ids.iter().flat_map(|id| self.runs_of(*id, Phase::Collect)).map(|run| run.id).collect();
+        let counts = records::count_by_run(unit.connection(), collect_runs).await?;
+        for id in ids {
+            let settled = |run: &Run| SettledRun {
+                status: run.status,
+                records_found: run.records_found,
+                left_out: run.phase == Phase::Collect
+                    && (!run.selected || counts.get(&run.id).is_some_and(|(all, selected)| selected < all)),
+            };
+            let collected: Vec<_> = self.runs_of(id, Phase::Collect).map(settled).collect();
+            let erased: Vec<_> = self.runs_of(id, Phase::Erase).map(settled).collect();
+            if let Some(outcome) = settlement::after_erasing(&collected, &erased) {
+                self.advance(unit, id, Action::FinishErasing, Some(outcome), json!({}))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A run that work begins on at once.
+    pub(crate) fn new_run(
+        &mut self,
+        unit: &Unit,
+        request: RequestId,
+        connection: habeas_domain::ConnectionId,
+        phase: Phase,
+        detail: RunDetail,
+    ) -> RunId {
+        let id = RunId::new(unit.environment().unique());
+        self.add_run(Run {
+            id,
+            request,
+            connection,
+            phase,
+            status: RunStatus::Processing,
+            detail,
+            selected: true,
+            records_found: None,
+            deleted: None,
+            attempts: 0,
+            next_at: None,
+            residuals: json!([]),
+            failure: None,
+            note: None,
+            created_at: self.now,
+            settled_at: None,
+        });
+        id
+    }
+
+    /// Begins the `collect` phase of requests that stand in it already: plans runs, settles what needs no asking,
+    /// opens operations for the rest. How many runs the request now waits for.
+    pub(crate) fn begin_collecting(
+        &mut self,
+        unit: &mut Unit,
+        profiles: &Profiles,
+        id: RequestId,
+        planned: &[plan::PlannedRun],
+    ) -> Result<i64, CaseworkError> {
+        let mut open = 0;
+        for one in planned {
+            if one.part == Part::SkipAccess {
+                let run = self.new_run(unit, id, one.connection, Phase::Collect, RunDetail::AccessSkipped);
+                let now = self.now;
+                let run = self.run(run)?;
+                run.status = RunStatus::Complete;
+                run.settled_at = Some(now);
+                continue;
+            }
+            open += 1;
+            let method = collect_operation(profiles, one.connection)?;
+            let detail = if method == OperationKind::Scan { RunDetail::Scanning } else { RunDetail::Queued };
+            let run = self.new_run(unit, id, one.connection, Phase::Collect, detail);
+            self.open_operation(unit, method, run)?;
+        }
+        if open == 0 {
+            self.possibly_over.push(id);
+        }
+        Ok(open)
+    }
+}
+
+/// How a connection's vendor is asked for a subject's data.
+pub(crate) fn collect_operation(
+    profiles: &Profiles,
+    connection: habeas_domain::ConnectionId,
+) -> Result<OperationKind, CaseworkError> {
+    let access = profiles.get(connection)?.manifest.capabilities.access;
+    Ok(match access.map(|access| access.method) {
+        Some(AccessMethod::Scan) => OperationKind::Scan,
+        _ => OperationKind::Lookup,
+    })
+}
+
+/// Identifier types that a request offers, grouped for the plan.
+pub(crate) fn kinds(
+    identifiers: &[habeas_domain::Identifier],
+) -> std::collections::BTreeSet<habeas_domain::IdentifierType> {
+    identifiers.iter().map(|identifier| identifier.kind).collect()
+}
+
+/// Whether a person must look before anything is deleted.
+pub(crate) fn any_unverified(identifiers: &[habeas_domain::Identifier]) -> bool {
+    identifiers.iter().any(|identifier| !identifier.verified)
+}
+
+/// Groups values by request.
+pub(crate) fn by_request<T>(
+    values: impl IntoIterator<Item = T>,
+    request: impl Fn(&T) -> RequestId,
+) -> BTreeMap<RequestId, Vec<T>> {
+    let mut groups: BTreeMap<RequestId, Vec<T>> = BTreeMap::new();
+    for value in values {
+        groups.entry(request(&value)).or_default().push(value);
+    }
+    groups
+}

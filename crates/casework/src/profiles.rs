@@ -1,0 +1,81 @@
+//! Connections as the plan and the engine see them.
+
+use std::collections::HashMap;
+
+use habeas_domain::ConnectionId;
+use habeas_domain::capability::{Capability, DeletionMethod, Handling};
+use habeas_domain::plan::Participant;
+use habeas_integrations::{Catalogue, Manifest};
+use habeas_store::connections::StoredConnection;
+use habeas_store::{Connection, StoreError, connections};
+
+use crate::CapabilityChoices;
+
+/// A connection with its integration's manifest.
+#[derive(Clone, Debug)]
+pub(crate) struct Profile {
+    pub(crate) stored: StoredConnection,
+    pub(crate) manifest: &'static Manifest,
+    pub(crate) choices: CapabilityChoices,
+}
+
+impl Profile {
+    pub(crate) fn new(stored: StoredConnection, catalogue: &Catalogue) -> Result<Self, StoreError> {
+        let manifest = catalogue
+            .find(&stored.integration)
+            .ok_or(StoreError::Corrupt("connections.integration"))?
+            .manifest();
+        let choices = serde_json::from_value(stored.capabilities.clone())
+            .map_err(|_| StoreError::Corrupt("connections.capabilities"))?;
+        Ok(Self { stored, manifest, choices })
+    }
+
+    fn handling(&self, capability: Capability) -> Handling {
+        self.choices.get(&capability).copied().unwrap_or(Handling::Off)
+    }
+
+    pub(crate) fn deletion_method(&self) -> Option<DeletionMethod> {
+        self.manifest.capabilities.deletion.map(|deletion| deletion.method)
+    }
+
+    pub(crate) fn participant(&self) -> Participant {
+        Participant {
+            connection: self.stored.id,
+            name: self.stored.name.clone(),
+            access: (
+                self.handling(Capability::Access),
+                self.manifest.capabilities.access.map(|access| access.kind),
+            ),
+            deletion: (self.handling(Capability::Deletion), self.deletion_method()),
+            identifiers: self.manifest.capabilities.identifiers,
+        }
+    }
+}
+
+/// Every connection that was not removed, by its id.
+#[derive(Debug)]
+pub(crate) struct Profiles {
+    all: Vec<Profile>,
+    by_id: HashMap<ConnectionId, usize>,
+}
+
+impl Profiles {
+    pub(crate) async fn load(connection: &mut Connection, catalogue: &Catalogue) -> Result<Self, StoreError> {
+        let all = connections::list(connection)
+            .await?
+            .into_iter()
+            .map(|stored| Profile::new(stored, catalogue))
+            .collect::<Result<Vec<_>, _>>()?;
+        let by_id = all.iter().enumerate().map(|(at, profile)| (profile.stored.id, at)).collect();
+        Ok(Self { all, by_id })
+    }
+
+    pub(crate) fn participants(&self) -> Vec<Participant> {
+        self.all.iter().map(Profile::participant).collect()
+    }
+
+    /// The connection; one that was removed while its runs went on is a broken promise of the store.
+    pub(crate) fn get(&self, id: ConnectionId) -> Result<&Profile, StoreError> {
+        self.by_id.get(&id).map(|at| &self.all[*at]).ok_or(StoreError::Corrupt("runs.connection_id"))
+    }
+}

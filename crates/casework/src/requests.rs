@@ -1,0 +1,497 @@
+//! What people do to requests.
+
+use habeas_domain::legal_clock::{HolidayCalendar, LegalClock};
+use habeas_domain::lifecycle::{Action, RequestState};
+use habeas_domain::plan;
+use habeas_domain::policy::Policy;
+use habeas_domain::reason::{DenialReason, HoldReason, Relationship};
+use habeas_domain::run::{RunAction, RunDetail};
+use habeas_domain::settlement;
+use habeas_domain::{Actor, Permission, Phase, RecordId, RequestId, Right, RunId};
+use habeas_store::audit::Stream;
+use habeas_store::requests;
+use habeas_store::runs::{self};
+use habeas_store::{KeyPurpose, Unit, data_keys, due_work, operations, records};
+use serde_json::json;
+use std::sync::Arc;
+
+use crate::Casework;
+use crate::changes::Changes;
+use crate::details::{self, RequestDetails};
+use crate::error::{CaseworkError, FieldError};
+use crate::intake::{GivenIdentifier, accept_identifiers, end_of};
+use crate::phases::{any_unverified, collect_operation, kinds};
+use crate::profiles::Profiles;
+
+/// What a person decides when starting a request in triage.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Another policy than the one it came with.
+    pub policy: Option<String>,
+    /// Another right.
+    pub right: Option<Right>,
+    /// In which role the company holds the data.
+    pub relationship: Option<Relationship>,
+    /// Identifiers in place of those it came with.
+    pub identifiers: Option<Vec<GivenIdentifier>>,
+}
+
+impl Casework {
+    /// Runs `work` on one locked request and writes what it changed.
+    async fn on_request<W>(&self, actor: &Actor, id: RequestId, work: W) -> Result<(), CaseworkError>
+    where
+        W: for<'w> FnOnce(
+                &'w mut Unit,
+                &'w mut Changes,
+            ) -> futures::future::BoxFuture<'w, Result<(), CaseworkError>>
+            + Send
+            + 'static,
+    {
+        actor.require(Permission::WorkOnRequests)?;
+        let (actor, catalogue) = (actor.clone(), Arc::clone(&self.catalogue));
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    let mut changes = Changes::new(unit, &actor, &catalogue);
+                    changes.lock(unit, [id]).await?;
+                    if changes.requests.is_empty() {
+                        return Err(CaseworkError::not_found("request", id));
+                    }
+                    work(unit, &mut changes).await?;
+                    changes.finish(unit).await
+                })
+            })
+            .await?;
+        self.announce_work();
+        Ok(())
+    }
+
+    /// Ends triage: policy, right and identifiers are confirmed, and the systems are asked.
+    ///
+    /// # Errors
+    /// If the request is not in triage, or no plan can be made.
+    pub async fn start(&self, actor: &Actor, id: RequestId, start: Start) -> Result<(), CaseworkError> {
+        let zone = self.settings.time_zone.clone();
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                let keyring = unit.keyring();
+                let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
+                let request = changes.request(id)?;
+                let mut details: RequestDetails = details::open(&key, &id, &request.details)?;
+                let mut errors = Vec::new();
+                if let Some(right) = start.right {
+                    request.right = right;
+                }
+                if let Some(policy) = &start.policy {
+                    request.policy.clone_from(policy);
+                }
+                if start.relationship.is_some() {
+                    request.relationship = start.relationship;
+                }
+                match Policy::find(&request.policy) {
+                    Ok(policy) if policy.grants(request.right) => {
+                        if let Some(clock) = LegalClock::in_force(policy.clock, request.received_on) {
+                            let deadlines = clock.deadlines(request.received_on, &HolidayCalendar::default());
+                            request.clock_key = clock.key.to_owned();
+                            request.clock_version = i64::from(clock.version);
+                            request.due_on = deadlines.due_on;
+                            request.due_at = end_of(deadlines.due_on, &zone);
+                            request.acknowledge_due_on = deadlines.acknowledge_due_on;
+                            request.cutoff_on = deadlines.cutoff_on;
+                        }
+                    }
+                    Ok(policy) => errors.push(FieldError::new(
+                        "right",
+                        format!("`{}` is not a right under the policy `{}`", request.right, policy.key),
+                    )),
+                    Err(unknown) => errors.push(FieldError::new("policy", unknown.to_string())),
+                }
+                let (right, actor) = (request.right, changes.actor.clone());
+                if let Some(given) = &start.identifiers {
+                    details.identifiers = accept_identifiers(&actor, given, &mut errors);
+                    let lookups: Vec<_> = details
+                        .identifiers
+                        .iter()
+                        .map(|one| (id, one.kind, keyring.lookup(one.kind, &one.value)))
+                        .collect();
+                    requests::delete_identifiers(unit.connection(), [id]).await?;
+                    requests::insert_identifiers(unit.connection(), lookups).await?;
+                }
+                if !errors.is_empty() {
+                    return Err(CaseworkError::Validation(errors));
+                }
+                let profiles = Profiles::load(unit.connection(), &changes.catalogue.clone()).await?;
+                let planned = plan::collect(right, &profiles.participants(), &kinds(&details.identifiers))?;
+                let request = changes.request(id)?;
+                request.unverified = any_unverified(&details.identifiers);
+                request.details = details::seal(unit, &key, &id, &details)?;
+                changes.advance(
+                    unit,
+                    id,
+                    Action::Start,
+                    None,
+                    json!({"runs": planned.len(), "right": right}),
+                )?;
+                let open_runs = changes.begin_collecting(unit, &profiles, id, &planned)?;
+                changes.expect_runs(id, open_runs);
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Ends the review: the package is built, or the systems delete what was left selected.
+    ///
+    /// # Errors
+    /// If the request is not in review.
+    pub async fn process(&self, actor: &Actor, id: RequestId) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                let request = changes.request(id)?;
+                // Asked first so that the refusal comes before any work.
+                let action = settlement::after_review(request.right);
+                habeas_domain::lifecycle::target(request.state, action, request.hold)?;
+                for run in runs::of_requests(unit.connection(), [id]).await? {
+                    changes.runs.insert(run.id, run);
+                }
+                changes.process(unit, vec![id]).await
+            })
+        })
+        .await
+    }
+
+    /// Refuses the request with a reason from the law's catalogue. Work under way is broken off.
+    ///
+    /// # Errors
+    /// If the request cannot be refused now.
+    pub async fn deny(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        reason: DenialReason,
+        text: Option<String>,
+    ) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.advance(unit, id, Action::Deny, None, json!({"reason_code": reason}))?;
+                if text.is_some() {
+                    changes.edit_details(unit, id, |details| details.denial_text = text).await?;
+                }
+                changes.break_off(unit, id).await
+            })
+        })
+        .await
+    }
+
+    /// The subject takes the request back. Work under way is broken off.
+    ///
+    /// # Errors
+    /// If it is too late.
+    pub async fn withdraw(&self, actor: &Actor, id: RequestId) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.advance(unit, id, Action::Withdraw, None, json!({}))?;
+                changes.break_off(unit, id).await
+            })
+        })
+        .await
+    }
+
+    /// Lays a hold: nothing is sent while it lies.
+    ///
+    /// # Errors
+    /// If the request cannot be held now.
+    pub async fn hold(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        reason: HoldReason,
+        note: Option<String>,
+    ) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.advance(unit, id, Action::Hold, None, json!({"reason": reason}))?;
+                changes.request(id)?.hold = Some(reason);
+                changes.edit_details(unit, id, |details| details.hold_note = note).await?;
+                changes.detach_open_runs(unit, id).await?;
+                for run in changes.open_run_ids(id) {
+                    changes.run(run)?.detail = RunDetail::Held;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Lifts the hold; work goes on where it was.
+    ///
+    /// # Errors
+    /// If there is no hold.
+    pub async fn resume(&self, actor: &Actor, id: RequestId) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.advance(unit, id, Action::Resume, None, json!({}))?;
+                changes.request(id)?.hold = None;
+                if changes.request(id)?.state != RequestState::Collecting {
+                    return Ok(());
+                }
+                let profiles = Profiles::load(unit.connection(), &changes.catalogue.clone()).await?;
+                for run in runs::of_requests(unit.connection(), [id]).await? {
+                    changes.runs.insert(run.id, run);
+                }
+                for run in changes.open_run_ids(id) {
+                    let connection = changes.run(run)?.connection;
+                    changes.run(run)?.detail = RunDetail::Queued;
+                    changes.open_operation(unit, collect_operation(&profiles, connection)?, run)?;
+                }
+                // Everything may have been settled before the hold was laid.
+                changes.possibly_over.push(id);
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Sets whether a record is part of what is delivered or deleted.
+    ///
+    /// # Errors
+    /// If the request is not in review or has no such record.
+    pub async fn select_record(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        record: RecordId,
+        selected: bool,
+        exception: Option<DenialReason>,
+    ) -> Result<(), CaseworkError> {
+        if selected && exception.is_some() {
+            return Err(CaseworkError::field(
+                "exception",
+                "explains why a record is left out; it is selected",
+            ));
+        }
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.require_review(id)?;
+                let exception = exception.map(DenialReason::as_str);
+                let found = records::select(unit.connection(), id, record, selected, exception).await?;
+                if !found {
+                    return Err(CaseworkError::not_found("record", record));
+                }
+                let data = json!({"selected": selected, "exception": exception});
+                unit.record(Stream::Request(id), &changes.actor, "record.selected", record, data);
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Sets whether a whole connection is part of what is delivered or deleted.
+    ///
+    /// # Errors
+    /// If the request is not in review or has no such run.
+    pub async fn select_run(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        run: RunId,
+        selected: bool,
+    ) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.require_review(id)?;
+                changes.load_run(unit, id, run).await?;
+                let found = changes.run(run)?;
+                if found.phase != Phase::Collect {
+                    return Err(CaseworkError::not_found("run", run));
+                }
+                found.selected = selected;
+                let data = json!({"selected": selected});
+                unit.record(Stream::Request(id), &changes.actor, "run.selected", run, data);
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Tries a run again, now.
+    ///
+    /// # Errors
+    /// If the run is settled, or the request is on hold.
+    pub async fn retry_run(&self, actor: &Actor, id: RequestId, run: RunId) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.refuse_under_hold(id)?;
+                changes.load_run(unit, id, run).await?;
+                changes.retry(unit, run).await
+            })
+        })
+        .await
+    }
+
+    /// Goes on without a run's system, with a reason.
+    ///
+    /// # Errors
+    /// If the run is settled.
+    pub async fn skip_run(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        run: RunId,
+        reason: String,
+    ) -> Result<(), CaseworkError> {
+        self.give_up_run(actor, id, run, RunAction::Skip, reason).await
+    }
+
+    /// Breaks a run off, with a reason.
+    ///
+    /// # Errors
+    /// If the run is settled.
+    pub async fn stop_run(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        run: RunId,
+        reason: String,
+    ) -> Result<(), CaseworkError> {
+        self.give_up_run(actor, id, run, RunAction::Stop, reason).await
+    }
+
+    async fn give_up_run(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        run: RunId,
+        action: RunAction,
+        reason: String,
+    ) -> Result<(), CaseworkError> {
+        let reason = reason.trim().to_owned();
+        if reason.is_empty() {
+            return Err(CaseworkError::field(
+                "reason",
+                "is empty; say why, for whoever reads the case later",
+            ));
+        }
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.load_run(unit, id, run).await?;
+                let keyring = unit.keyring();
+                let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
+                changes.run(run)?.note = Some(details::seal(unit, &key, &run, &reason)?);
+                changes.detach(unit, vec![run]).await?;
+                let actor = changes.actor.name.clone();
+                let detail = if action == RunAction::Skip {
+                    RunDetail::SkippedBy { actor }
+                } else {
+                    RunDetail::StoppedBy { actor }
+                };
+                changes.move_run(unit, run, action, detail, json!({}))
+            })
+        })
+        .await
+    }
+}
+
+impl Changes {
+    fn require_review(&self, id: RequestId) -> Result<(), CaseworkError> {
+        let request = self.requests.get(&id).ok_or_else(|| CaseworkError::not_found("request", id))?;
+        // Selecting is part of the review: it is possible exactly where processing is.
+        let action = settlement::after_review(request.right);
+        habeas_domain::lifecycle::target(request.state, action, request.hold)?;
+        Ok(())
+    }
+
+    fn refuse_under_hold(&self, id: RequestId) -> Result<(), CaseworkError> {
+        match self.requests.get(&id).and_then(|request| request.hold) {
+            Some(reason) => Err(CaseworkError::field(
+                "hold",
+                format!("lies on the request ({reason}), so nothing may be sent; resume it first"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    async fn load_run(
+        &mut self,
+        unit: &mut Unit,
+        request: RequestId,
+        run: RunId,
+    ) -> Result<(), CaseworkError> {
+        let found = runs::by_ids(unit.connection(), [run]).await?;
+        match found.into_iter().find(|found| found.request == request) {
+            Some(found) => {
+                self.runs.insert(run, found);
+                Ok(())
+            }
+            None => Err(CaseworkError::not_found("run", run)),
+        }
+    }
+
+    fn open_run_ids(&self, request: RequestId) -> Vec<RunId> {
+        self.runs
+            .values()
+            .filter(|run| run.request == request && run.status == habeas_domain::RunStatus::Processing)
+            .map(|run| run.id)
+            .collect()
+    }
+
+    async fn edit_details(
+        &mut self,
+        unit: &mut Unit,
+        id: RequestId,
+        edit: impl FnOnce(&mut RequestDetails) + Send,
+    ) -> Result<(), CaseworkError> {
+        let keyring = unit.keyring();
+        let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
+        let request = self.request(id)?;
+        let mut details: RequestDetails = details::open(&key, &id, &request.details)?;
+        edit(&mut details);
+        request.details = details::seal(unit, &key, &id, &details)?;
+        Ok(())
+    }
+
+    /// Takes the request's open runs out of the operations that serve them.
+    async fn detach_open_runs(&mut self, unit: &mut Unit, id: RequestId) -> Result<(), CaseworkError> {
+        for run in runs::of_requests(unit.connection(), [id]).await? {
+            self.runs.insert(run.id, run);
+        }
+        let open = self
+            .runs
+            .values()
+            .filter(|run| run.request == id && !run.status.is_settled())
+            .map(|run| run.id)
+            .collect();
+        self.detach(unit, open).await
+    }
+
+    /// Takes runs out of the operations that serve them. An operation of their own ends; what a worker that holds it
+    /// writes later finds no due work and changes nothing.
+    async fn detach(&mut self, unit: &mut Unit, runs: Vec<RunId>) -> Result<(), CaseworkError> {
+        let serving = operations::serving(unit.connection(), runs).await?;
+        let own: Vec<_> = serving
+            .iter()
+            .filter(|(_, kind, _, _)| *kind != habeas_domain::operation::OperationKind::Scan)
+            .map(|(operation, _, _, _)| *operation)
+            .collect();
+        due_work::remove(unit.connection(), own).await?;
+        let leaving = serving.into_iter().map(|(operation, _, _, run)| (operation, run));
+        operations::leave(unit.connection(), leaving).await?;
+        Ok(())
+    }
+
+    /// Stops every open run of a request that was closed by a person.
+    async fn break_off(&mut self, unit: &mut Unit, id: RequestId) -> Result<(), CaseworkError> {
+        self.detach_open_runs(unit, id).await?;
+        let open: Vec<RunId> = self
+            .runs
+            .values()
+            .filter(|run| run.request == id && !run.status.is_settled())
+            .map(|run| run.id)
+            .collect();
+        for run in open {
+            let detail = RunDetail::StoppedBy { actor: self.actor.name.clone() };
+            self.move_run(unit, run, RunAction::Stop, detail, json!({}))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Trying a run again.
+
+use habeas_domain::operation::{OperationKind, OperationStatus};
+use habeas_domain::run::{RunAction, RunDetail};
+use habeas_domain::{Phase, RunId};
+use habeas_store::{Unit, operations};
+use serde_json::json;
+
+use crate::changes::Changes;
+use crate::error::CaseworkError;
+use crate::phases::collect_operation;
+use crate::profiles::Profiles;
+
+impl Changes {
+    /// Puts a run back to work. A deletion goes on with the operation it had, so that what may have been sent is
+    /// asked about before anything is sent again.
+    pub(crate) async fn retry(&mut self, unit: &mut Unit, id: RunId) -> Result<(), CaseworkError> {
+        self.move_run(unit, id, RunAction::Retry, RunDetail::Queued, json!({}))?;
+        let run = self.run(id)?;
+        run.failure = None;
+        run.attempts = 0;
+        let (phase, connection) = (run.phase, run.connection);
+        let serving = operations::serving(unit.connection(), [id]).await?;
+        if let Some((operation, ..)) = serving.first() {
+            let mut locked = operations::lock(unit.connection(), [*operation]).await?;
+            for one in &mut locked {
+                if one.status == OperationStatus::Failed {
+                    one.status = if one.kind.has_effect() {
+                        OperationStatus::Unknown
+                    } else {
+                        OperationStatus::Intended
+                    };
+                    one.finished_at = None;
+                }
+            }
+            operations::save(unit.connection(), &locked).await?;
+            return self.reopen_operation(unit, *operation, id);
+        }
+        let profiles = Profiles::load(unit.connection(), &self.catalogue.clone()).await?;
+        let kind = match phase {
+            Phase::Collect => collect_operation(&profiles, connection)?,
+            // The deletion itself is done; only the proof failed.
+            Phase::Erase => OperationKind::Scan,
+        };
+        self.open_operation(unit, kind, id)
+    }
+}

@@ -1,0 +1,176 @@
+//! The control plane: what programs in other processes use to look into the sandbox and to change it.
+//!
+//! | call | does |
+//! | --- | --- |
+//! | `GET /calls` | counters by vendor and route template |
+//! | `GET /calls/deletions` | by vendor and key: how many DELETE calls arrived, how many took effect |
+//! | `GET /calls/peaks` | the most calls in any sliding 60 seconds, by class and by account and class |
+//! | `GET /calls/recent?limit=N` | the newest calls (100 unless told otherwise) |
+//! | `DELETE /calls` | forgets all of them |
+//! | `POST /faults` | puts a [rule](crate::faults::Rule) in force: `{"id": 1}` |
+//! | `GET /faults` | the rules in force |
+//! | `DELETE /faults`, `DELETE /faults/{id}` | takes all of them, or one, out of force |
+//! | `GET /clock` | the vendors' time: `{"now_ms": ...}` |
+//! | `POST /clock/advance {"seconds": n}` | moves it forward |
+//! | `GET /readycloud` | its [knobs](crate::readycloud::Knobs) |
+//! | `PATCH /readycloud` | [changes some](crate::readycloud::KnobsPatch) |
+//! | `GET /readycloud/contacts?email=` | keys of the contacts with this email; without it, their number |
+//! | `POST /readycloud/contacts` | adds a [contact](crate::readycloud::ContactSpec): `{"key": "..."}` |
+//! | `GET`, `DELETE /readycloud/contacts/{key}` | one contact; removes it behind the client's back |
+//! | `POST /readycloud/tokens` | adds or replaces a [token](crate::readycloud::TokenSpec) |
+//! | `DELETE /readycloud/tokens/{token}` | revokes it |
+//!
+//! Refusals are `{"error": "..."}`; fields nobody knows are refused rather than ignored, because a test whose
+//! fault was misspelt would pass for the wrong reason.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use url::form_urlencoded;
+
+use crate::answers::json as json_answer;
+use crate::calls::CallLog;
+use crate::clock::Clock;
+use crate::faults::FaultPlane;
+use crate::vendors::Vendor;
+
+/// The farthest the clock moves at once: ten years.
+const LONGEST_ADVANCE_SECONDS: u64 = 10 * 366 * 86_400;
+
+/// What the control plane reaches besides the vendors.
+#[derive(Clone, Debug)]
+pub(crate) struct Plane {
+    pub(crate) calls: CallLog,
+    pub(crate) clock: Clock,
+    pub(crate) faults: FaultPlane,
+}
+
+pub(crate) fn router(plane: Plane, vendors: impl Iterator<Item = Arc<dyn Vendor>>) -> Router {
+    let mut router = Router::new()
+        .route("/calls", get(calls).delete(forget_calls))
+        .route("/calls/deletions", get(deletions))
+        .route("/calls/peaks", get(peaks))
+        .route("/calls/recent", get(recent))
+        .route("/faults", get(faults).post(add_fault).delete(clear_faults))
+        .route("/faults/{id}", delete(remove_fault))
+        .route("/clock", get(clock))
+        .route("/clock/advance", post(advance))
+        .with_state(plane);
+    for vendor in vendors {
+        router = router.nest(&format!("/{}", vendor.name()), vendor.control());
+    }
+    router
+        .fallback(async || refuse(StatusCode::NOT_FOUND, "there is nothing at this path"))
+        .method_not_allowed_fallback(async || {
+            refuse(StatusCode::METHOD_NOT_ALLOWED, "this path does not take this method")
+        })
+}
+
+/// Why a control call was not carried out.
+#[derive(Debug)]
+pub(crate) struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        json_answer(self.0, &json!({"error": self.1}))
+    }
+}
+
+pub(crate) fn refuse(status: StatusCode, message: impl ToString) -> Refused {
+    Refused(status, message.to_string())
+}
+
+pub(crate) fn bad_request(message: impl ToString) -> Refused {
+    refuse(StatusCode::BAD_REQUEST, message)
+}
+
+/// Reads a JSON body; fields that nobody knows are refused by the types themselves.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refused> {
+    serde_json::from_slice(body).map_err(bad_request)
+}
+
+/// Reads the one query parameter a route has; any other is refused.
+pub(crate) fn only_parameter(query: Option<String>, known: &str) -> Result<Option<String>, Refused> {
+    let mut found = None;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if name != known {
+            return Err(bad_request(format!("unknown query parameter `{name}`, expected `{known}`")));
+        }
+        found = Some(value.into_owned());
+    }
+    Ok(found)
+}
+
+async fn calls(State(plane): State<Plane>) -> Response {
+    json_answer(StatusCode::OK, &plane.calls.summary())
+}
+
+async fn forget_calls(State(plane): State<Plane>) -> Response {
+    plane.calls.reset();
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn deletions(State(plane): State<Plane>) -> Response {
+    json_answer(StatusCode::OK, &plane.calls.deletions())
+}
+
+async fn peaks(State(plane): State<Plane>) -> Response {
+    json_answer(StatusCode::OK, &plane.calls.peaks())
+}
+
+async fn recent(State(plane): State<Plane>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
+    let limit = match only_parameter(query, "limit")? {
+        Some(text) => text.parse().map_err(|_| bad_request("`limit` must be a number"))?,
+        None => 100,
+    };
+    Ok(json_answer(StatusCode::OK, &json!({"calls": plane.calls.recent(limit)})))
+}
+
+async fn faults(State(plane): State<Plane>) -> Response {
+    json_answer(StatusCode::OK, &json!({"rules": plane.faults.rules()}))
+}
+
+async fn add_fault(State(plane): State<Plane>, body: Bytes) -> Result<Response, Refused> {
+    let id = plane.faults.add(read(&body)?).map_err(bad_request)?;
+    Ok(json_answer(StatusCode::CREATED, &json!({ "id": id })))
+}
+
+async fn clear_faults(State(plane): State<Plane>) -> Response {
+    plane.faults.clear();
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn remove_fault(State(plane): State<Plane>, Path(id): Path<String>) -> Result<Response, Refused> {
+    if id.parse().is_ok_and(|id| plane.faults.remove(id)) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    Err(refuse(StatusCode::NOT_FOUND, format!("there is no rule `{id}`")))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    seconds: u64,
+}
+
+async fn clock(State(plane): State<Plane>) -> Response {
+    json_answer(StatusCode::OK, &json!({"now_ms": plane.clock.now_ms()}))
+}
+
+async fn advance(State(plane): State<Plane>, body: Bytes) -> Result<Response, Refused> {
+    let Advance { seconds } = read(&body)?;
+    if seconds > LONGEST_ADVANCE_SECONDS {
+        return Err(bad_request(format!("`seconds` must be at most {LONGEST_ADVANCE_SECONDS}")));
+    }
+    plane.clock.advance(Duration::from_secs(seconds));
+    Ok(clock(State(plane)).await)
+}

@@ -1,0 +1,119 @@
+//! What a simulator must provide, and the list of those that exist.
+//!
+//! Adding a vendor: one folder (with its `mod` line in the crate's root) whose main type implements
+//! [`Vendor`] and has `fn new(&Environment) -> Self`, and one line of registration in the list below.
+//! Address, port, in-process handle, call log, faults and control routes follow from that line.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::request::Parts;
+use axum::response::Response;
+use serde::Serialize;
+
+use crate::clock::Clock;
+
+/// What a simulator is given to build its state from.
+#[derive(Clone, Debug)]
+pub(crate) struct Environment {
+    pub(crate) clock: Clock,
+    pub(crate) people: usize,
+    pub(crate) seed: u64,
+}
+
+/// A simulated vendor: its routes, and how faults and the call log speak its language.
+pub(crate) trait Vendor: Send + Sync + 'static {
+    /// Its name in rules, logs and control paths.
+    fn name(&self) -> &'static str;
+
+    /// The vendor's API. Handlers get the request with its body already read, and the
+    /// [`CallHandle`](crate::calls::CallHandle) as an extension to report effects to.
+    fn api(&self) -> Router;
+
+    /// Routes of the control plane below `/<name>`.
+    fn control(&self) -> Router;
+
+    /// The rate limit class a call belongs to; `None` when no limit of the vendor applies to it.
+    fn class(&self, call: &Parts) -> Option<&'static str>;
+
+    /// Whose limit the call counts against, when its credential is known.
+    fn account(&self, call: &Parts) -> Option<String>;
+
+    /// The key of the object this call asks to delete.
+    fn deletion_target(&self, call: &Parts) -> Option<String>;
+
+    /// "Too many requests", as this vendor says it.
+    fn rate_limited(&self, retry_after: Option<u64>) -> Response;
+
+    /// "This credential has expired", as this vendor says it.
+    fn token_expired(&self) -> Response;
+
+    /// "This credential may not do that", as this vendor says it.
+    fn scope_missing(&self, scope: &str) -> Response;
+
+    /// JSON pointer to the link to the next page in a list answer.
+    fn next_pointer(&self) -> &'static str;
+
+    /// A link behind the page this call asks for, whether or not there is anything.
+    fn next_link(&self, call: &Parts) -> String;
+}
+
+/// One line per vendor: `name: Type, port base + offset;`.
+macro_rules! vendors {
+    ($($name:ident: $kind:ty, port base + $offset:literal;)+) => {
+        /// Base URLs of the running servers. As JSON: one field per vendor, and `control`.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+        #[non_exhaustive]
+        pub struct Addresses {
+            $(
+                #[doc = concat!("The `", stringify!($name), "` simulator.")]
+                pub $name: String,
+            )+
+            /// The control plane.
+            pub control: String,
+        }
+
+        /// The simulators themselves.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Vendors {
+            $(pub(crate) $name: Arc<$kind>,)+
+        }
+
+        impl Vendors {
+            pub(crate) fn new(environment: &Environment) -> Self {
+                Self { $($name: Arc::new(<$kind>::new(environment)),)+ }
+            }
+
+            /// Every vendor with the offset of its port from the base.
+            pub(crate) fn all(&self) -> Vec<(Arc<dyn Vendor>, u16)> {
+                vec![$((Arc::clone(&self.$name) as Arc<dyn Vendor>, $offset),)+]
+            }
+
+            /// `urls` are in the order of [`Vendors::all`], the control plane's last.
+            pub(crate) fn addresses(urls: Vec<String>) -> Addresses {
+                let mut urls = urls.into_iter();
+                Addresses {
+                    $($name: urls.next().unwrap_or_default(),)+
+                    control: urls.next().unwrap_or_default(),
+                }
+            }
+        }
+
+        impl crate::Sandbox {
+            $(
+                #[doc = concat!("The `", stringify!($name), "` simulator, to look into it and to change it.")]
+                #[must_use]
+                pub fn $name(&self) -> &$kind {
+                    &self.vendors.$name
+                }
+            )+
+        }
+    };
+}
+
+vendors! {
+    readycloud: crate::readycloud::ReadyCloud, port base + 1;
+}
+
+/// Offset of the control plane's port from the base: behind the three vendors'.
+pub(crate) const CONTROL_PORT_OFFSET: u16 = 3;

@@ -1,0 +1,176 @@
+//! Connections: configured integrations with their sealed settings.
+
+use habeas_domain::ConnectionId;
+use jiff::Timestamp;
+
+use crate::connection::{Connection, Row};
+use crate::dialect::sql;
+use crate::error::StoreError;
+use crate::keyring::Sealed;
+
+/// A stored connection.
+#[derive(Clone, Debug)]
+pub struct StoredConnection {
+    /// Its id.
+    pub id: ConnectionId,
+    /// Which integration.
+    pub integration: String,
+    /// Its name, unique among those not removed.
+    pub name: String,
+    /// `connected`, `degraded` or `disconnected`.
+    pub status: String,
+    /// Keyed fingerprint of the vendor account: connections of one account share its limits.
+    pub account: String,
+    /// Credentials and other settings, sealed; gone once the connection is removed.
+    pub settings: Option<Sealed>,
+    /// When an asynchronous deletion counts as complete.
+    pub deletion_completion: Option<String>,
+    /// Capabilities and who serves them (JSON).
+    pub capabilities: serde_json::Value,
+    /// What the last check showed of each permission (JSON).
+    pub permissions: serde_json::Value,
+    /// What works but deserves attention (JSON).
+    pub warnings: serde_json::Value,
+    /// When it was last checked.
+    pub checked_at: Option<Timestamp>,
+    /// Since when checks fail.
+    pub failing_since: Option<Timestamp>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was removed.
+    pub removed_at: Option<Timestamp>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, integration, name, status, account, settings, deletion_completion, capabilities, permissions, warnings,
+         checked_at, failing_since, created_at, removed_at"
+    };
+}
+
+impl StoredConnection {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.parsed(0, "connections.id")?,
+            integration: row.text(1)?,
+            name: row.text(2)?,
+            status: row.text(3)?,
+            account: row.text(4)?,
+            settings: row.optional_bytes(5)?.map(Sealed::from_stored),
+            deletion_completion: row.optional_text(6)?,
+            capabilities: row.json(7, "connections.capabilities")?,
+            permissions: row.json(8, "connections.permissions")?,
+            warnings: row.json(9, "connections.warnings")?,
+            checked_at: row.optional_time(10)?,
+            failing_since: row.optional_time(11)?,
+            created_at: row.time(12)?,
+            removed_at: row.optional_time(13)?,
+        })
+    }
+}
+
+/// Adds a connection, or writes back one that this unit changed. `false` if the name is taken.
+///
+/// # Errors
+/// If the database fails.
+pub async fn save(connection: &mut Connection, one: &StoredConnection) -> Result<bool, StoreError> {
+    if one.removed_at.is_none()
+        && find_by_name(connection, &one.name).await?.is_some_and(|other| other.id != one.id)
+    {
+        return Ok(false);
+    }
+    connection
+        .sql(sql!(
+            "INSERT INTO connections (id, integration, name, status, account, settings, deletion_completion,
+                 capabilities, permissions, warnings, checked_at, failing_since, created_at, removed_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+             ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status, account = excluded.account,
+                 settings = excluded.settings, deletion_completion = excluded.deletion_completion,
+                 capabilities = excluded.capabilities, permissions = excluded.permissions,
+                 warnings = excluded.warnings, checked_at = excluded.checked_at,
+                 failing_since = excluded.failing_since, removed_at = excluded.removed_at"
+        ))
+        .text(one.id)
+        .text(&one.integration)
+        .text(&one.name)
+        .text(&one.status)
+        .text(&one.account)
+        .bytes(one.settings.as_ref().map(|sealed| sealed.as_bytes().to_vec()))
+        .optional_text(one.deletion_completion.as_ref())
+        .text(&one.capabilities)
+        .text(&one.permissions)
+        .text(&one.warnings)
+        .time(one.checked_at)
+        .time(one.failing_since)
+        .time(one.created_at)
+        .time(one.removed_at)
+        .execute()
+        .await?;
+    Ok(true)
+}
+
+/// Connections that were not removed, in the order in which they were made.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(connection: &mut Connection) -> Result<Vec<StoredConnection>, StoreError> {
+    connection
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM connections WHERE removed_at IS NULL ORDER BY id")))
+        .rows()
+        .await?
+        .iter()
+        .map(StoredConnection::read)
+        .collect()
+}
+
+/// One connection, also a removed one (its runs still name it).
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(
+    connection: &mut Connection,
+    id: ConnectionId,
+) -> Result<Option<StoredConnection>, StoreError> {
+    let row = connection
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM connections WHERE id = $1 {for_update}")))
+        .text(id)
+        .first()
+        .await?;
+    row.as_ref().map(StoredConnection::read).transpose()
+}
+
+/// The connection of that name that was not removed.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_by_name(
+    connection: &mut Connection,
+    name: &str,
+) -> Result<Option<StoredConnection>, StoreError> {
+    let row = connection
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM connections WHERE name = $1 AND removed_at IS NULL")))
+        .text(name)
+        .first()
+        .await?;
+    row.as_ref().map(StoredConnection::read).transpose()
+}
+
+/// Names and integrations of connections, removed ones included: `(id, name, integration)`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn names(
+    connection: &mut Connection,
+    ids: impl IntoIterator<Item = ConnectionId>,
+) -> Result<Vec<(ConnectionId, String, String)>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT id, name, integration FROM connections WHERE id IN (SELECT value->>0 FROM {batch})"
+        ))
+        .batch(&crate::connection::Batch::of(ids))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| Ok((row.parsed(0, "connections.id")?, row.text(1)?, row.text(2)?)))
+        .collect()
+}

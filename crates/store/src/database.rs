@@ -1,0 +1,334 @@
+//! Opening a database, reading from it, and writing to it in units.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use habeas_environment::Environment;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Connection as _};
+use std::str::FromStr as _;
+
+use crate::connection::{Connection, Counters};
+use crate::dialect::{Dialect, sql};
+use crate::error::StoreError;
+use crate::keyring::Keyring;
+use crate::migrate;
+use crate::unit::{Unit, Work};
+use crate::writer::Writer;
+
+const PREPARED_STATEMENTS: usize = 256;
+
+/// A database that is up to date and opened with the right keys.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pools: Pools,
+    environment: Environment,
+    keyring: Arc<Keyring>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Clone, Debug)]
+enum Pools {
+    Sqlite { readers: SqlitePool, writer: Writer },
+    Postgres(PgPool),
+}
+
+/// A database that can be reached; its schema and keys are not yet looked at.
+#[derive(Debug)]
+pub struct Database {
+    pools: OpenPools,
+    environment: Environment,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+enum OpenPools {
+    Sqlite(SqliteConnectOptions),
+    Postgres(PgPool),
+}
+
+impl Database {
+    /// Reaches the database at `url`: `sqlite://FILE` (created if missing) or `postgres://...`.
+    ///
+    /// # Errors
+    /// If it cannot be reached.
+    pub async fn open(url: &str, environment: &Environment) -> Result<Self, StoreError> {
+        let scheme = url.split(':').next().unwrap_or_default();
+        let pools = match scheme {
+            "sqlite" => OpenPools::Sqlite(
+                SqliteConnectOptions::from_str(url)?
+                    .create_if_missing(true)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Full)
+                    .pragma("secure_delete", "ON")
+                    .pragma("temp_store", "MEMORY")
+                    .foreign_keys(true)
+                    .busy_timeout(Duration::from_secs(10))
+                    .statement_cache_capacity(PREPARED_STATEMENTS)
+                    .disable_statement_logging(),
+            ),
+            "postgres" | "postgresql" => {
+                let options = PgConnectOptions::from_str(url)?
+                    .application_name("habeas")
+                    .statement_cache_capacity(PREPARED_STATEMENTS)
+                    .disable_statement_logging();
+                let pool = PgPoolOptions::new()
+                    .max_connections(16)
+                    .acquire_timeout(Duration::from_secs(10))
+                    .connect_with(options)
+                    .await?;
+                OpenPools::Postgres(pool)
+            }
+            other => return Err(StoreError::UnknownDatabase { scheme: other.to_owned() }),
+        };
+        Ok(Self { pools, environment: environment.clone(), counters: Arc::default() })
+    }
+
+    async fn connection(&self) -> Result<Connection, StoreError> {
+        let counters = Arc::clone(&self.counters);
+        Ok(match &self.pools {
+            OpenPools::Sqlite(options) => Connection::sqlite_writer(options.connect().await?, counters),
+            OpenPools::Postgres(pool) => Connection::postgres(pool.acquire().await?, counters),
+        })
+    }
+
+    /// Whether an installation lives here already: then only its own master key will do, and none may be made up.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn is_installed(&self) -> Result<bool, StoreError> {
+        let mut connection = self.connection().await?;
+        let found = match connection.dialect() {
+            Dialect::Sqlite => {
+                connection
+                    .sql(sql!(
+                        "SELECT CAST(count(*) AS BIGINT) FROM sqlite_master WHERE name = 'installation'"
+                    ))
+                    .first()
+                    .await?
+            }
+            Dialect::Postgres => {
+                connection
+                    .sql(sql!(
+                        "SELECT CAST(count(*) AS BIGINT) FROM pg_catalog.pg_class
+                         WHERE oid = to_regclass('installation')"
+                    ))
+                    .first()
+                    .await?
+            }
+        };
+        if found.map_or(Ok(0), |row| row.integer(0))? == 0 {
+            return Ok(false);
+        }
+        Ok(connection.sql(sql!("SELECT id FROM installation")).first().await?.is_some())
+    }
+
+    /// Brings the schema up to date; the version before and after.
+    ///
+    /// # Errors
+    /// If a newer program was here, or the database fails. Nothing is changed then.
+    pub async fn migrate(&self) -> Result<(i64, i64), StoreError> {
+        migrate::migrate(&mut self.connection().await?, &self.environment).await
+    }
+
+    /// Migrates, proves that the keys belong to this database, and opens it for work.
+    ///
+    /// # Errors
+    /// If a newer program was here, or the master key is another one. Nothing is changed then.
+    pub async fn into_store(self, keyring: Keyring) -> Result<Store, StoreError> {
+        self.migrate().await?;
+        let mut connection = self.connection().await?;
+        prove_keys(&mut connection, &keyring, &self.environment).await?;
+        let keyring = Arc::new(keyring);
+        let pools = match self.pools {
+            OpenPools::Sqlite(options) => {
+                let readers = SqlitePoolOptions::new()
+                    .max_connections(4)
+                    .acquire_timeout(Duration::from_secs(10))
+                    .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
+                let unit = Unit::new(connection, self.environment.clone(), Arc::clone(&keyring));
+                Pools::Sqlite { readers, writer: Writer::start(unit, self.environment.clock()) }
+            }
+            OpenPools::Postgres(pool) => Pools::Postgres(pool),
+        };
+        Ok(Store { pools, environment: self.environment, keyring, counters: self.counters })
+    }
+}
+
+async fn prove_keys(
+    connection: &mut Connection,
+    keyring: &Keyring,
+    environment: &Environment,
+) -> Result<(), StoreError> {
+    connection
+        .sql(sql!(
+            "INSERT INTO installation (id, key_id, key_check, created_at) VALUES (1, $1, $2, $3)
+             ON CONFLICT (id) DO NOTHING"
+        ))
+        .text(keyring.key_id())
+        .bytes(keyring.key_check(environment)?)
+        .time(environment.now())
+        .execute()
+        .await?;
+    let row = connection
+        .sql(sql!("SELECT key_id, key_check FROM installation WHERE id = 1"))
+        .first()
+        .await?
+        .ok_or(StoreError::Corrupt("installation"))?;
+    let expected = row.text(0)?;
+    if keyring.passes_check(&expected, &row.bytes(1)?) {
+        Ok(())
+    } else {
+        Err(StoreError::MasterKeyMismatch { expected, found: keyring.key_id().to_owned() })
+    }
+}
+
+impl Store {
+    /// Clock and randomness.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// How much the database was asked.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Which database it is.
+    #[must_use]
+    pub const fn dialect(&self) -> Dialect {
+        match self.pools {
+            Pools::Sqlite { .. } => Dialect::Sqlite,
+            Pools::Postgres(_) => Dialect::Postgres,
+        }
+    }
+
+    /// The time to judge leases and pace by: `None` lets a shared database use its own clock, so that workers on
+    /// machines with different clocks agree.
+    #[must_use]
+    pub fn shared_now(&self) -> Option<i64> {
+        let own_clock = matches!(self.pools, Pools::Sqlite { .. }) || !self.environment.clock().is_system();
+        own_clock.then(|| self.environment.now().as_millisecond())
+    }
+
+    /// A connection for reading.
+    ///
+    /// # Errors
+    /// If none is to be had in time.
+    pub async fn reader(&self) -> Result<Connection, StoreError> {
+        let counters = Arc::clone(&self.counters);
+        Ok(match &self.pools {
+            Pools::Sqlite { readers, .. } => Connection::sqlite(readers.acquire().await?, counters),
+            Pools::Postgres(pool) => Connection::postgres(pool.acquire().await?, counters),
+        })
+    }
+
+    /// Runs a unit of work: when this returns `Ok`, everything in it and its events are on disk; otherwise nothing is.
+    ///
+    /// # Errors
+    /// The unit's own, or the store's.
+    pub async fn write<T, E, W>(&self, work: W) -> Result<T, E>
+    where
+        W: for<'u> FnOnce(&'u mut Unit) -> BoxFuture<'u, Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        match &self.pools {
+            Pools::Sqlite { writer, .. } => writer.write(Box::new(work)).await,
+            Pools::Postgres(pool) => {
+                let connection = Connection::postgres(
+                    pool.acquire().await.map_err(StoreError::from)?,
+                    Arc::clone(&self.counters),
+                );
+                let unit = Unit::new(connection, self.environment.clone(), Arc::clone(&self.keyring));
+                // On a task of its own: a caller that goes away must not leave a transaction open in the pool.
+                tokio::spawn(transaction(unit, Box::new(work))).await.map_err(|_| StoreError::UnitBroken)?
+            }
+        }
+    }
+
+    /// Proves that the database answers, can be written and its keys open.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let mut reader = self.reader().await?;
+        let row = reader
+            .sql(sql!("SELECT key_id, key_check FROM installation WHERE id = 1"))
+            .first()
+            .await?
+            .ok_or(StoreError::Corrupt("installation"))?;
+        let expected = row.text(0)?;
+        if !self.keyring.passes_check(&expected, &row.bytes(1)?) {
+            return Err(StoreError::MasterKeyMismatch { expected, found: self.keyring.key_id().to_owned() });
+        }
+        if let Pools::Sqlite { writer, .. } = &self.pools {
+            writer.is_alive()?;
+        }
+        Ok(())
+    }
+
+    /// Copies what the write-ahead log holds into the database file, away from the writer.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn checkpoint(&self) -> Result<(), StoreError> {
+        match &self.pools {
+            Pools::Sqlite { readers, .. } => {
+                let options = (*readers.connect_options()).clone().read_only(false);
+                let mut connection = options.connect().await?;
+                sqlx::raw_sql("PRAGMA wal_checkpoint(PASSIVE)").execute(&mut connection).await?;
+                connection.close().await?;
+                Ok(())
+            }
+            Pools::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Waits until what was begun is on disk, then closes every connection.
+    pub async fn close(self) {
+        match self.pools {
+            Pools::Sqlite { readers, writer } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A unit in a transaction of its own.
+async fn transaction<T: Send, E: From<StoreError> + Send>(mut unit: Unit, work: Work<T, E>) -> Result<T, E> {
+    unit.connection().run("BEGIN").await?;
+    let outcome = AssertUnwindSafe(work(&mut unit)).catch_unwind().await;
+    let outcome = match outcome {
+        Ok(Ok(value)) => match unit.append_events().await {
+            Ok(()) => Ok(value),
+            Err(error) => Err(error.into()),
+        },
+        Ok(Err(error)) => Err(error),
+        Err(_) => Err(StoreError::UnitBroken.into()),
+    };
+    if outcome.is_ok() {
+        unit.connection().run("COMMIT").await?;
+        unit.connection().counters().commits.fetch_add(1, Ordering::Relaxed);
+    } else {
+        unit.connection().run("ROLLBACK").await?;
+    }
+    outcome
+}

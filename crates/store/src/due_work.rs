@@ -1,0 +1,341 @@
+//! Work that is due at a time: the one mechanism for operations and checks.
+//!
+//! A worker claims rows under a lease and a fence. Whatever it writes later names the fence, so a worker that lost its
+//! lease changes nothing. Waiting is a row with `next_at`.
+
+use habeas_domain::DueWorkId;
+use jiff::Timestamp;
+
+use crate::connection::{Batch, Connection};
+use crate::dialect::sql;
+use crate::error::StoreError;
+
+/// What a row of due work is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DueWorkKind {
+    /// An operation at a vendor.
+    Operation,
+    /// A connection's check.
+    Check,
+}
+
+impl DueWorkKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operation => "operation",
+            Self::Check => "check",
+        }
+    }
+}
+
+impl std::str::FromStr for DueWorkKind {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        match text {
+            "operation" => Ok(Self::Operation),
+            "check" => Ok(Self::Check),
+            _ => Err(StoreError::Corrupt("due_work.kind")),
+        }
+    }
+}
+
+/// New due work.
+#[derive(Clone, Debug)]
+pub struct NewDueWork {
+    /// Its id.
+    pub id: DueWorkId,
+    /// What it is about.
+    pub kind: DueWorkKind,
+    /// Which one; there is at most one row per object.
+    pub object: String,
+    /// Lanes get equal turns: a connection's operations share one.
+    pub lane: String,
+    /// The legal due date behind it: the nearest comes first in its lane.
+    pub due_at: Timestamp,
+    /// Not before.
+    pub next_at: Timestamp,
+}
+
+/// A claimed row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The row.
+    pub id: DueWorkId,
+    /// What it is about.
+    pub kind: DueWorkKind,
+    /// Which one.
+    pub object: String,
+    /// What every later write must name.
+    pub fence: i64,
+    /// Failed attempts before this one.
+    pub attempts: i64,
+}
+
+/// Adds due work; an object that has a row already keeps it and its earlier `next_at`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(connection: &mut Connection, work: &[NewDueWork]) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    for one in work {
+        rows.row()
+            .text(one.id)
+            .text(one.kind.as_str())
+            .text(&one.object)
+            .text(&one.lane)
+            .time(one.due_at)
+            .time(one.next_at);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!(
+            "INSERT INTO due_work (id, kind, object_id, lane, due_at, next_at, lease_until, fence, attempts)
+             SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT),
+                    CAST(value->>5 AS BIGINT), 0, 0, 0
+             FROM {batch} WHERE true
+             ON CONFLICT (object_id) DO UPDATE SET
+                 due_at = CASE WHEN excluded.due_at < due_work.due_at THEN excluded.due_at ELSE due_work.due_at END,
+                 next_at = CASE WHEN excluded.next_at < due_work.next_at THEN excluded.next_at ELSE due_work.next_at END"
+        ))
+        .batch(&rows)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// The lanes that have any work, due or not. A loose index walk: it costs a step per lane, not per row.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lanes(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+    connection
+        .sql(sql!(
+            "WITH RECURSIVE lanes(lane) AS (
+                 SELECT min(lane) FROM due_work
+                 UNION ALL
+                 SELECT (SELECT min(due_work.lane) FROM due_work WHERE due_work.lane > lanes.lane)
+                 FROM lanes WHERE lanes.lane IS NOT NULL
+             )
+             SELECT lane FROM lanes WHERE lane IS NOT NULL"
+        ))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| row.text(0))
+        .collect()
+}
+
+/// Claims up to `limit` rows of a lane that are due and free, nearest legal due date first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn claim(
+    connection: &mut Connection,
+    lane: &str,
+    now: Option<i64>,
+    lease_milliseconds: i64,
+    limit: i64,
+) -> Result<Vec<Lease>, StoreError> {
+    connection
+        .sql(sql!(
+            "UPDATE due_work SET lease_until = CAST(coalesce($2, {database_time}) AS BIGINT) + $3, fence = fence + 1
+             WHERE id IN (
+                 SELECT id FROM due_work
+                 WHERE lane = $1 AND next_at <= CAST(coalesce($2, {database_time}) AS BIGINT)
+                   AND lease_until <= CAST(coalesce($2, {database_time}) AS BIGINT)
+                 ORDER BY due_at, id LIMIT $4 {skip_locked})
+             RETURNING id, kind, object_id, fence, attempts"
+        ))
+        .text(lane)
+        .integer(now)
+        .integer(lease_milliseconds)
+        .integer(limit)
+        .rows()
+        .await?
+        .iter()
+        .map(|row| {
+            Ok(Lease {
+                id: row.parsed(0, "due_work.id")?,
+                kind: row.parsed(1, "due_work.kind")?,
+                object: row.text(2)?,
+                fence: row.integer(3)?,
+                attempts: row.integer(4)?,
+            })
+        })
+        .collect()
+}
+
+/// Extends leases; the rows that are still held.
+///
+/// # Errors
+/// If the database fails.
+pub async fn extend(
+    connection: &mut Connection,
+    leases: impl IntoIterator<Item = (DueWorkId, i64)>,
+    now: Option<i64>,
+    lease_milliseconds: i64,
+) -> Result<Vec<DueWorkId>, StoreError> {
+    let rows = fenced(leases);
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    connection
+        .sql(sql!(
+            "UPDATE due_work SET lease_until = CAST(coalesce($2, {database_time}) AS BIGINT) + $3
+             FROM {batch} WHERE due_work.id = value->>0 AND due_work.fence = CAST(value->>1 AS BIGINT)
+             RETURNING id"
+        ))
+        .batch(&rows)
+        .integer(now)
+        .integer(lease_milliseconds)
+        .rows()
+        .await?
+        .iter()
+        .map(|row| row.parsed(0, "due_work.id"))
+        .collect()
+}
+
+fn fenced(leases: impl IntoIterator<Item = (DueWorkId, i64)>) -> Batch {
+    let mut rows = Batch::default();
+    for (id, fence) in leases {
+        rows.row().text(id).integer(fence);
+    }
+    rows
+}
+
+/// Removes rows whose work is over; those that were still held.
+///
+/// # Errors
+/// If the database fails.
+pub async fn finish(
+    connection: &mut Connection,
+    leases: impl IntoIterator<Item = (DueWorkId, i64)>,
+) -> Result<Vec<DueWorkId>, StoreError> {
+    let rows = fenced(leases);
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    connection
+        .sql(sql!(
+            "DELETE FROM due_work WHERE (id, fence) IN (SELECT value->>0, CAST(value->>1 AS BIGINT) FROM {batch})
+             RETURNING id"
+        ))
+        .batch(&rows)
+        .rows()
+        .await?
+        .iter()
+        .map(|row| row.parsed(0, "due_work.id"))
+        .collect()
+}
+
+/// A lease given back until a later time.
+#[derive(Clone, Copy, Debug)]
+pub struct Postponement {
+    /// The row.
+    pub id: DueWorkId,
+    /// The fence it was claimed with.
+    pub fence: i64,
+    /// Not before.
+    pub next_at: Timestamp,
+    /// Failed attempts so far.
+    pub attempts: i64,
+}
+
+/// Gives leases back until a later time; the rows that were still held.
+///
+/// # Errors
+/// If the database fails.
+pub async fn postpone(
+    connection: &mut Connection,
+    postponements: impl IntoIterator<Item = Postponement>,
+) -> Result<Vec<DueWorkId>, StoreError> {
+    let mut rows = Batch::default();
+    for one in postponements {
+        rows.row().text(one.id).integer(one.fence).time(one.next_at).integer(one.attempts);
+    }
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    connection
+        .sql(sql!(
+            "UPDATE due_work SET next_at = CAST(value->>2 AS BIGINT), attempts = CAST(value->>3 AS BIGINT),
+                 lease_until = 0
+             FROM {batch} WHERE due_work.id = value->>0 AND due_work.fence = CAST(value->>1 AS BIGINT)
+             RETURNING id"
+        ))
+        .batch(&rows)
+        .rows()
+        .await?
+        .iter()
+        .map(|row| row.parsed(0, "due_work.id"))
+        .collect()
+}
+
+/// Which of the leases are still held by their fence; the rows stay locked until the unit ends.
+///
+/// # Errors
+/// If the database fails.
+pub async fn held(
+    connection: &mut Connection,
+    leases: impl IntoIterator<Item = (DueWorkId, i64)>,
+) -> Result<Vec<DueWorkId>, StoreError> {
+    let rows = fenced(leases);
+    connection
+        .sql(sql!(
+            "SELECT id FROM due_work
+             WHERE (id, fence) IN (SELECT value->>0, CAST(value->>1 AS BIGINT) FROM {batch}) {for_update}"
+        ))
+        .batch(&rows)
+        .rows()
+        .await?
+        .iter()
+        .map(|row| row.parsed(0, "due_work.id"))
+        .collect()
+}
+
+/// Removes the work on objects, whoever holds it: what its holder writes later finds no row.
+///
+/// # Errors
+/// If the database fails.
+pub async fn remove<T: ToString>(
+    connection: &mut Connection,
+    objects: impl IntoIterator<Item = T>,
+) -> Result<(), StoreError> {
+    let objects = Batch::of(objects);
+    if objects.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!("DELETE FROM due_work WHERE object_id IN (SELECT value->>0 FROM {batch})"))
+        .batch(&objects)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// When the next row becomes free or due, however far away; `None` if there is no work at all.
+///
+/// # Errors
+/// If the database fails.
+pub async fn next(connection: &mut Connection) -> Result<Option<Timestamp>, StoreError> {
+    let row =
+        connection.sql(sql!("SELECT min({greatest}(next_at, lease_until)) FROM due_work")).first().await?;
+    row.map_or(Ok(None), |row| row.optional_time(0))
+}
+
+/// How late the latest due and free row is, in milliseconds.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lag(connection: &mut Connection, now: Timestamp) -> Result<u64, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT min(next_at) FROM due_work WHERE next_at <= $1 AND lease_until <= $1"))
+        .time(now)
+        .first()
+        .await?;
+    let oldest = row.map_or(Ok(None), |row| row.optional_integer(0))?;
+    Ok(oldest.and_then(|oldest| u64::try_from(now.as_millisecond() - oldest).ok()).unwrap_or(0))
+}

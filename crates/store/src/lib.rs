@@ -1,0 +1,30 @@
+//! What the product remembers, on SQLite or PostgreSQL.
+//!
+//! One SQL text serves both ([`dialect`]). Everything is written in units ([`Store::write`]): a change and its audit
+//! events are committed together. Personal data and secrets are sealed before they get here ([`keyring`]).
+
+pub mod api_keys;
+pub mod audit;
+pub mod connection;
+pub mod connections;
+pub mod data_keys;
+mod database;
+pub mod dialect;
+pub mod due_work;
+pub mod error;
+pub mod idempotency;
+pub mod keyring;
+pub mod migrate;
+pub mod operations;
+pub mod pace;
+pub mod records;
+pub mod requests;
+pub mod runs;
+pub mod unit;
+mod writer;
+
+pub use connection::{Batch, Connection};
+pub use database::{Database, Store};
+pub use error::StoreError;
+pub use keyring::{DataKey, KeyPurpose, Keyring, MasterKey, Place, Sealed};
+pub use unit::Unit;

@@ -1,0 +1,73 @@
+//! Brings a database up to date. Safe with many starters: they wait for one another.
+
+use habeas_environment::Environment;
+
+use crate::connection::Connection;
+use crate::dialect::{Dialect, sql};
+use crate::error::StoreError;
+
+/// Every step, in order: its number and its text in [`crate::dialect`]; a step never changes once released.
+pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001_foundation.sql"))];
+
+/// The newest version that this program knows.
+pub const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// What PostgreSQL has to learn so that one SQL text serves both.
+const POSTGRES_PRELUDE: &str = "
+    CREATE FUNCTION unhex(digits TEXT) RETURNS BYTEA LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    RETURN decode(digits, 'hex');
+";
+
+/// Applies what is missing; the version before and after.
+pub(crate) async fn migrate(
+    connection: &mut Connection,
+    environment: &Environment,
+) -> Result<(i64, i64), StoreError> {
+    let dialect = connection.dialect();
+    // SQLite's write lock, and an advisory lock on PostgreSQL, make the second starter wait for the first.
+    match dialect {
+        Dialect::Sqlite => connection.run("BEGIN IMMEDIATE").await?,
+        Dialect::Postgres => connection.run("BEGIN; SELECT pg_advisory_xact_lock(4881672350)").await?,
+    }
+    let outcome = apply(connection, environment, dialect).await;
+    connection.run(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
+    outcome
+}
+
+async fn apply(
+    connection: &mut Connection,
+    environment: &Environment,
+    dialect: Dialect,
+) -> Result<(i64, i64), StoreError> {
+    connection
+        .run(
+            "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)",
+        )
+        .await?;
+    let found = version(connection).await?;
+    if found > NEWEST {
+        return Err(StoreError::NewerSchema { found, known: NEWEST });
+    }
+    for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > found) {
+        if found == 0 && dialect == Dialect::Postgres {
+            connection.run(POSTGRES_PRELUDE).await?;
+        }
+        // Runs once per process at most, so the leaked text is bounded.
+        connection.run(Box::leak(dialect.render(text).into_boxed_str())).await?;
+        connection
+            .sql(sql!("INSERT INTO schema_versions (version, applied_at) VALUES ($1, $2)"))
+            .integer(*number)
+            .time(environment.now())
+            .execute()
+            .await?;
+    }
+    Ok((found, NEWEST))
+}
+
+async fn version(connection: &mut Connection) -> Result<i64, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT CAST(coalesce(max(version), 0) AS BIGINT) FROM schema_versions"))
+        .first()
+        .await?;
+    row.map_or(Ok(0), |row| row.integer(0))
+}

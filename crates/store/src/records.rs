@@ -1,0 +1,257 @@
+//! What was found about subjects: sealed with the content key.
+
+use habeas_domain::{RecordId, RequestId, RunId};
+
+use crate::connection::{Batch, Connection, Row};
+use crate::dialect::sql;
+use crate::error::StoreError;
+use crate::keyring::Sealed;
+
+/// A stored record.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its id.
+    pub id: RecordId,
+    /// Of which request.
+    pub request: RequestId,
+    /// Found by which run.
+    pub run: RunId,
+    /// Keyed hash of the vendor's id: tells a record found twice.
+    pub vendor_key: Vec<u8>,
+    /// Kind, vendor's id, title and fields, sealed with the content key.
+    pub content: Sealed,
+    /// Whether the reviewer left it selected.
+    pub selected: bool,
+    /// Why it was left out, if a reason was given.
+    pub exception: Option<String>,
+    /// What its deletion did, once tried.
+    pub deletion: Option<String>,
+}
+
+impl Record {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.parsed(0, "records.id")?,
+            request: row.parsed(1, "records.request_id")?,
+            run: row.parsed(2, "records.run_id")?,
+            vendor_key: row.bytes(3)?,
+            content: Sealed::from_stored(row.bytes(4)?),
+            selected: row.flag(5)?,
+            exception: row.optional_text(6)?,
+            deletion: row.optional_text(7)?,
+        })
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, request_id, run_id, vendor_key, content, selected, exception, deletion"
+    };
+}
+
+/// Adds records; one that the same run found before is left as it is.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(connection: &mut Connection, records: &[Record]) -> Result<(), StoreError> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Batch::default();
+    for record in records {
+        rows.row()
+            .text(record.id)
+            .text(record.request)
+            .text(record.run)
+            .bytes(&record.vendor_key)
+            .bytes(record.content.as_bytes());
+    }
+    connection
+        .sql(sql!(
+            "INSERT INTO records (id, request_id, run_id, vendor_key, content, selected)
+             SELECT value->>0, value->>1, value->>2, unhex(value->>3), unhex(value->>4), 1 FROM {batch} WHERE true
+             ON CONFLICT (run_id, vendor_key) DO NOTHING"
+        ))
+        .batch(&rows)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// A request's records after `after`, in the order in which they were found.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_request(
+    connection: &mut Connection,
+    request: RequestId,
+    after: Option<RecordId>,
+    limit: i64,
+) -> Result<Vec<Record>, StoreError> {
+    connection
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM records WHERE request_id = $1 AND id > $2 ORDER BY id LIMIT $3"
+        )))
+        .text(request)
+        .text(after.map_or_else(String::new, |id| id.to_string()))
+        .integer(limit)
+        .rows()
+        .await?
+        .iter()
+        .map(Record::read)
+        .collect()
+}
+
+/// All records of several requests.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_requests(
+    connection: &mut Connection,
+    requests: impl IntoIterator<Item = RequestId>,
+) -> Result<Vec<Record>, StoreError> {
+    connection
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM records WHERE request_id IN (SELECT value->>0 FROM {batch}) ORDER BY request_id, id"
+        )))
+        .batch(&Batch::of(requests))
+        .rows()
+        .await?
+        .iter()
+        .map(Record::read)
+        .collect()
+}
+
+/// How many records each run found: `(run, all, selected)`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_by_run(
+    connection: &mut Connection,
+    runs: impl IntoIterator<Item = RunId>,
+) -> Result<std::collections::HashMap<RunId, (u64, u64)>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT run_id, CAST(count(*) AS BIGINT), CAST(coalesce(sum(selected), 0) AS BIGINT) FROM records
+             WHERE run_id IN (SELECT value->>0 FROM {batch}) GROUP BY run_id"
+        ))
+        .batch(&Batch::of(runs))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| Ok((row.parsed(0, "records.run_id")?, (row.count(1)?, row.count(2)?))))
+        .collect()
+}
+
+/// Sets what the reviewer decided about a record; whether there is such a record.
+///
+/// # Errors
+/// If the database fails.
+pub async fn select(
+    connection: &mut Connection,
+    request: RequestId,
+    record: RecordId,
+    selected: bool,
+    exception: Option<&str>,
+) -> Result<bool, StoreError> {
+    let changed = connection
+        .sql(sql!("UPDATE records SET selected = $3, exception = $4 WHERE id = $2 AND request_id = $1"))
+        .text(request)
+        .text(record)
+        .integer(i64::from(selected))
+        .optional_text(exception)
+        .execute()
+        .await?;
+    Ok(changed == 1)
+}
+
+/// Notes what the deletion of records did.
+///
+/// # Errors
+/// If the database fails.
+pub async fn note_deletions(
+    connection: &mut Connection,
+    deletions: impl IntoIterator<Item = (RecordId, &'static str)>,
+) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    for (record, deletion) in deletions {
+        rows.row().text(record).text(deletion);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!("UPDATE records SET deletion = value->>1 FROM {batch} WHERE records.id = value->>0"))
+        .batch(&rows)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Removes the records and the packages of requests, after their content keys were destroyed.
+///
+/// # Errors
+/// If the database fails.
+pub async fn delete_content(
+    connection: &mut Connection,
+    requests: impl IntoIterator<Item = RequestId>,
+) -> Result<(), StoreError> {
+    let requests = Batch::of(requests);
+    connection
+        .sql(sql!("DELETE FROM records WHERE request_id IN (SELECT value->>0 FROM {batch})"))
+        .batch(&requests)
+        .execute()
+        .await?;
+    connection
+        .sql(sql!("DELETE FROM packages WHERE request_id IN (SELECT value->>0 FROM {batch})"))
+        .batch(&requests)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Stores packages, replacing what was there.
+///
+/// # Errors
+/// If the database fails.
+pub async fn save_packages(
+    connection: &mut Connection,
+    packages: &[(RequestId, Sealed)],
+    now: jiff::Timestamp,
+) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    for (request, content) in packages {
+        rows.row().text(request).bytes(content.as_bytes());
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!(
+            "INSERT INTO packages (request_id, content, created_at)
+             SELECT value->>0, unhex(value->>1), $2 FROM {batch} WHERE true
+             ON CONFLICT (request_id) DO UPDATE SET content = excluded.content, created_at = excluded.created_at"
+        ))
+        .batch(&rows)
+        .time(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// A request's package.
+///
+/// # Errors
+/// If the database fails.
+pub async fn package(connection: &mut Connection, request: RequestId) -> Result<Option<Sealed>, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT content FROM packages WHERE request_id = $1"))
+        .text(request)
+        .first()
+        .await?;
+    row.map(|row| row.bytes(0).map(Sealed::from_stored)).transpose()
+}

@@ -1,0 +1,88 @@
+//! A unit of work: what it changes and the events that say so are committed together or not at all.
+
+use futures::future::BoxFuture;
+use habeas_domain::{Actor, EventId};
+use habeas_environment::Environment;
+use jiff::Timestamp;
+
+use crate::audit::{self, NewEvent, Stream};
+use crate::connection::Connection;
+use crate::error::StoreError;
+use crate::keyring::Keyring;
+use std::sync::Arc;
+
+/// A transaction under way. Decisions are made on what is read here, not on what was read before.
+#[derive(Debug)]
+pub struct Unit {
+    connection: Connection,
+    environment: Environment,
+    keyring: Arc<Keyring>,
+    events: Vec<NewEvent>,
+}
+
+impl Unit {
+    pub(crate) fn new(connection: Connection, environment: Environment, keyring: Arc<Keyring>) -> Self {
+        Self { connection, environment, keyring, events: Vec::new() }
+    }
+
+    /// The connection, for reading and writing.
+    pub fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// Clock and randomness.
+    #[must_use]
+    pub const fn environment(&self) -> &Environment {
+        &self.environment
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keyring(&self) -> Arc<Keyring> {
+        Arc::clone(&self.keyring)
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.environment.now()
+    }
+
+    /// Writes an event into the audit log when the unit is committed. `data` must hold no personal data: it is
+    /// kept for ever.
+    pub fn record(
+        &mut self,
+        stream: Stream,
+        actor: &Actor,
+        kind: &'static str,
+        object_id: impl ToString,
+        data: serde_json::Value,
+    ) {
+        self.events.push(NewEvent {
+            id: EventId::new(self.environment.unique()),
+            stream,
+            at: self.environment.now(),
+            actor: actor.name.clone(),
+            kind,
+            object_id: object_id.to_string(),
+            data: data.to_string(),
+        });
+    }
+
+    pub(crate) fn recorded(&self) -> usize {
+        self.events.len()
+    }
+
+    pub(crate) fn forget_events_after(&mut self, length: usize) {
+        self.events.truncate(length);
+    }
+
+    /// Writes the recorded events; the last thing before commit, because it holds the log until then.
+    pub(crate) async fn append_events(&mut self) -> Result<(), StoreError> {
+        let events = std::mem::take(&mut self.events);
+        audit::append(&mut self.connection, &self.keyring, events).await
+    }
+}
+
+/// What a unit does, boxed so that it can travel to the writer.
+pub(crate) type Work<T, E> = Box<dyn for<'u> FnOnce(&'u mut Unit) -> BoxFuture<'u, Result<T, E>> + Send>;

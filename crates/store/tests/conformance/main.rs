@@ -1,0 +1,24 @@
+//! What the store promises, held against SQLite and PostgreSQL: one body per promise, two tests per body.
+//!
+//! All in one program, because linking one is far cheaper than linking a dozen.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "bodies of tests are functions that tests call")]
+
+#[macro_use]
+mod common;
+
+mod api_keys;
+mod audit;
+mod claiming;
+mod connections;
+mod data_keys;
+mod due_work;
+mod idempotency;
+mod opening;
+mod operations;
+mod pace;
+mod records;
+mod requests;
+mod runs;
+mod settling;
+mod tampering;
+mod units;
