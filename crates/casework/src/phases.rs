@@ -44,11 +44,7 @@ impl Changes {
         let mut erased = Vec::new();
         for id in ids {
             match self.requests.get(&id).map(|request| request.state) {
-                Some(RequestState::Collecting) => {
-                    if self.finish_collecting(unit, id)? {
-                        to_process.push(id);
-                    }
-                }
+                Some(RequestState::Collecting) if self.finish_collecting(unit, id)? => to_process.push(id),
                 Some(RequestState::Erasing) => erased.push(id),
                 _ => {}
             }

@@ -75,8 +75,6 @@ pub enum Finding {
     Collected(Vec<FoundRecord>),
     /// Everything that was to be deleted is deleted, on the vendor's word.
     Deleted {
-        /// How many things; `None` if the vendor did not say.
-        count: u64,
         /// Whether a pass over the vendor's data has to prove it.
         prove: bool,
         /// What stays behind.
@@ -433,6 +431,7 @@ async fn settle(unit: &mut Unit, changes: &mut Changes, reports: Vec<Report>) ->
         changes.runs.insert(run.id, run);
     }
     let mut sealer = Sealer::load(unit, &reports, &members).await?;
+    let deleted = count_deleted(unit, &reports).await?;
     let mut ended = Vec::new();
     for Report { assignment, finding } in reports {
         let mut operation = assignment.operation;
@@ -453,15 +452,16 @@ async fn settle(unit: &mut Unit, changes: &mut Changes, reports: Vec<Report>) ->
                     run.failure = None;
                     complete_collected(unit, changes, member.run, kept)?;
                 }
-                Finding::Deleted { count, prove, residuals } => {
-                    run.deleted = Some(*count);
+                Finding::Deleted { prove, residuals } => {
+                    let count = deleted.get(&operation.id).copied().unwrap_or(0);
+                    run.deleted = Some(count);
                     run.failure = None;
                     add_residuals(&mut run.residuals, residuals);
                     if *prove {
                         run.detail = RunDetail::Verifying;
                         changes.open_operation(unit, OperationKind::Scan, member.run)?;
                     } else {
-                        let detail = match *count {
+                        let detail = match count {
                             0 => RunDetail::NothingToDelete,
                             records => RunDetail::RecordsDeleted { records },
                         };
@@ -492,6 +492,39 @@ async fn settle(unit: &mut Unit, changes: &mut Changes, reports: Vec<Report>) ->
     operations::save(unit.connection(), &ended).await?;
     records::insert(unit.connection(), &sealer.new_records).await?;
     Ok(())
+}
+
+/// How much each finished deletion removed: records by what was noted of each, a whole subject as one.
+async fn count_deleted(
+    unit: &mut Unit,
+    reports: &[Report],
+) -> Result<HashMap<OperationId, u64>, CaseworkError> {
+    let finished: Vec<_> = reports
+        .iter()
+        .filter(|report| matches!(report.finding, Finding::Deleted { .. }))
+        .map(|report| &report.assignment)
+        .collect();
+    let mut counts: HashMap<OperationId, u64> = finished
+        .iter()
+        .filter(|one| one.operation.kind == OperationKind::DeleteSubject)
+        .map(|one| (one.operation.id, 1))
+        .collect();
+    let by_record: Vec<_> =
+        finished.into_iter().filter(|one| one.operation.kind == OperationKind::DeleteRecords).collect();
+    if by_record.is_empty() {
+        return Ok(counts);
+    }
+    let requests: BTreeSet<RequestId> =
+        by_record.iter().flat_map(|one| &one.members).map(|member| member.request).collect();
+    let noted = records::count_deleted(unit.connection(), requests).await?;
+    for one in by_record {
+        let mine = one
+            .members
+            .iter()
+            .filter_map(|member| noted.get(&(member.request, one.operation.connection)).copied());
+        counts.insert(one.operation.id, mine.sum());
+    }
+    Ok(counts)
 }
 
 fn complete_collected(
@@ -647,7 +680,8 @@ async fn report_page(
         std::mem::replace(changes, Changes::new(unit, &Actor::system(), &changes.catalogue.clone()));
     changes.finish(unit).await?;
 
-    let mut newcomers = members(unit, vec![operation.id], Which::New).await?.remove(&operation.id).unwrap_or_default();
+    let mut newcomers =
+        members(unit, vec![operation.id], Which::New).await?.remove(&operation.id).unwrap_or_default();
     for member in &mut newcomers {
         (member.joined_pass, member.joined_page) = (operation.pass, operation.page);
     }

@@ -50,7 +50,7 @@ pub struct Database {
 
 #[derive(Debug)]
 enum OpenPools {
-    Sqlite(SqliteConnectOptions),
+    Sqlite(Box<SqliteConnectOptions>),
     Postgres(PgPool),
 }
 
@@ -62,7 +62,7 @@ impl Database {
     pub async fn open(url: &str, environment: &Environment) -> Result<Self, StoreError> {
         let scheme = url.split(':').next().unwrap_or_default();
         let pools = match scheme {
-            "sqlite" => OpenPools::Sqlite(
+            "sqlite" => OpenPools::Sqlite(Box::new(
                 SqliteConnectOptions::from_str(url)?
                     .create_if_missing(true)
                     .journal_mode(SqliteJournalMode::Wal)
@@ -73,7 +73,7 @@ impl Database {
                     .busy_timeout(Duration::from_secs(10))
                     .statement_cache_capacity(PREPARED_STATEMENTS)
                     .disable_statement_logging(),
-            ),
+            )),
             "postgres" | "postgresql" => {
                 let options = PgConnectOptions::from_str(url)?
                     .application_name("habeas")
@@ -152,7 +152,7 @@ impl Database {
                 let readers = SqlitePoolOptions::new()
                     .max_connections(4)
                     .acquire_timeout(Duration::from_secs(10))
-                    .connect_lazy_with(options.clone().read_only(true).create_if_missing(false));
+                    .connect_lazy_with((*options).clone().read_only(true).create_if_missing(false));
                 let unit = Unit::new(connection, self.environment.clone(), Arc::clone(&keyring));
                 Pools::Sqlite { readers, writer: Writer::start(unit, self.environment.clock()) }
             }

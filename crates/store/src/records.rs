@@ -1,6 +1,6 @@
 //! What was found about subjects: sealed with the content key.
 
-use habeas_domain::{RecordId, RequestId, RunId};
+use habeas_domain::{ConnectionId, RecordId, RequestId, RunId};
 
 use crate::connection::{Batch, Connection, Row};
 use crate::dialect::sql;
@@ -190,6 +190,33 @@ pub async fn note_deletions(
         .execute()
         .await?;
     Ok(())
+}
+
+/// How many records of each request and connection are known to be gone.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_deleted(
+    connection: &mut Connection,
+    requests: impl IntoIterator<Item = RequestId>,
+) -> Result<std::collections::HashMap<(RequestId, ConnectionId), u64>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT records.request_id, runs.connection_id, CAST(count(*) AS BIGINT)
+             FROM records JOIN runs ON runs.id = records.run_id
+             WHERE records.deletion IN ('deleted', 'already_gone')
+               AND records.request_id IN (SELECT value->>0 FROM {batch})
+             GROUP BY records.request_id, runs.connection_id"
+        ))
+        .batch(&Batch::of(requests))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| {
+            let key = (row.parsed(0, "records.request_id")?, row.parsed(1, "runs.connection_id")?);
+            Ok((key, row.count(2)?))
+        })
+        .collect()
 }
 
 /// Removes the records and the packages of requests, after their content keys were destroyed.

@@ -1,0 +1,150 @@
+//! Doing one claimed operation: the calls, and what they mean for the run it serves.
+
+use habeas_casework::work::{Assignment, Finding, Report};
+use habeas_casework::{CaseworkError, RunFailure};
+use habeas_domain::operation::{OperationKind, OperationStatus};
+use habeas_integrations::{
+    Connector, Deleted, ErrorKind, Residual, Retry, Subject, VendorError, Verification,
+};
+
+use crate::backoff::{self, Backoff};
+use crate::engine::Engine;
+
+impl Engine {
+    /// Does a claimed operation. `None` if everything about it is written already, or the lease was lost.
+    pub(crate) async fn carry_out(&self, mut assignment: Assignment) -> Option<Report> {
+        let clock = self.environment().clock();
+        let held = self.leases.hold(&assignment.lease, clock, self.options.lease);
+        let connection = assignment.operation.connection;
+        let reached = self.vendors.for_work(&self.casework, connection, held).await;
+        let (connector, backoff) = match reached {
+            Ok(reached) => reached,
+            Err(error) => {
+                let finding = self.unreachable(&error);
+                return self.report_unreached(assignment, finding).await;
+            }
+        };
+        if assignment.operation.kind == OperationKind::Scan {
+            self.carry_out_pass(connector.as_ref(), backoff, assignment).await;
+            return None;
+        }
+        let Some(subject) = assignment.members.first().map(|member| member.subject.clone()) else {
+            // Everyone it served was stopped, and its due work with it.
+            return None;
+        };
+        let done = match assignment.operation.kind {
+            OperationKind::Lookup => connector.lookup(&subject).await.map(Finding::Collected),
+            OperationKind::DeleteSubject => delete_subject(connector.as_ref(), &assignment, &subject).await,
+            OperationKind::DeleteRecords | OperationKind::Scan => {
+                match self.delete_records(connector.as_ref(), &mut assignment, &subject).await {
+                    Ok(Some(finding)) => Ok(finding),
+                    Ok(None) => return None,
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        let finding = done.unwrap_or_else(|error| self.finding(&error, backoff, assignment.lease.attempts));
+        Some(Report { assignment, finding })
+    }
+
+    pub(crate) fn finding(&self, error: &VendorError, backoff: Backoff, attempts: i64) -> Finding {
+        let finding = backoff::finding(error, backoff, self.environment(), attempts);
+        if error.kind != ErrorKind::Paced {
+            tracing::warn!(
+                code = error.kind.code(),
+                status = error.status,
+                vendor_request_id = error.vendor_request_id.as_deref(),
+                attempts,
+                "a vendor call failed"
+            );
+        }
+        finding
+    }
+
+    /// The vendor was not even asked: settings that do not open, or a connection that was removed.
+    fn unreachable(&self, error: &CaseworkError) -> Finding {
+        tracing::error!(%error, "a connection cannot be used");
+        let failure = match error {
+            CaseworkError::Vendor(error) => RunFailure::from(error),
+            CaseworkError::Store(_) => {
+                // The database will be back; the work is not lost.
+                return Finding::Released {
+                    at: backoff::after(self.environment().now(), self.options.poll_interval),
+                };
+            }
+            other => RunFailure {
+                code: ErrorKind::Configuration.code().to_owned(),
+                message: format!("the connection cannot be used: {other}"),
+                vendor_request_id: None,
+                remedy: "check the connection, or skip this system with a reason".to_owned(),
+            },
+        };
+        Finding::Failed(failure)
+    }
+
+    async fn report_unreached(&self, assignment: Assignment, finding: Finding) -> Option<Report> {
+        if assignment.operation.kind != OperationKind::Scan {
+            return Some(Report { assignment, finding });
+        }
+        self.fail_pass(assignment.lease, assignment.operation, finding).await;
+        None
+    }
+
+    /// Deletes record by record, each noted before the next. Asking for a record before deleting it is part of every
+    /// deletion, so taking up the work of a worker that died needs no step of its own.
+    async fn delete_records(
+        &self,
+        connector: &dyn Connector,
+        assignment: &mut Assignment,
+        subject: &Subject,
+    ) -> Result<Option<Finding>, VendorError> {
+        for target in &assignment.targets {
+            let deleted = connector.delete_record(subject, &target.vendor_id).await?;
+            let noted = self
+                .casework
+                .note_deletion(&assignment.lease, target.record, deleted, self.lease_milliseconds())
+                .await;
+            match noted {
+                Ok(true) => assignment.lease.attempts = 0,
+                Ok(false) => return Ok(None),
+                Err(error) => {
+                    tracing::error!(%error, "a deletion could not be noted; the lease runs out");
+                    return Ok(None);
+                }
+            }
+        }
+        let residuals = connector.residuals_of_deletion();
+        let prove = self.deletion_is_proven_by_a_pass(assignment).await;
+        Ok(Some(Finding::Deleted { prove, residuals }))
+    }
+
+    async fn deletion_is_proven_by_a_pass(&self, assignment: &Assignment) -> bool {
+        self.manifest_of(assignment.operation.connection)
+            .await
+            .and_then(|manifest| manifest.capabilities.deletion)
+            .is_some_and(|deletion| deletion.verification == Verification::Scan)
+    }
+}
+
+/// Deletes everything about a subject in one call. Where an earlier call may have taken effect the vendor is asked
+/// first.
+async fn delete_subject(
+    connector: &dyn Connector,
+    assignment: &Assignment,
+    subject: &Subject,
+) -> Result<Finding, VendorError> {
+    let residuals: Vec<Residual> = connector.residuals_of_deletion();
+    let asked_first = assignment.operation.status == OperationStatus::Unknown;
+    if asked_first && !connector.still_held(subject).await? {
+        return Ok(Finding::Deleted { prove: false, residuals });
+    }
+    match connector.delete_subject(subject).await? {
+        Deleted::Deleted | Deleted::AlreadyGone => Ok(Finding::Deleted { prove: false, residuals }),
+        Deleted::NotTheirs => Err(VendorError::new(
+            ErrorKind::NotAllowed,
+            Retry::Never,
+            "the system says that the person's data is not theirs to delete",
+            "look at the person in the system, then retry, or skip with a reason",
+        )),
+    }
+}

@@ -1,0 +1,50 @@
+//! Reconcilers: they take no input, look at what the store says is due, and do it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::Engine;
+
+/// The log is sealed at most this often.
+const BETWEEN_SEALS: Duration = Duration::from_secs(1);
+/// How often the write-ahead log is copied back, in seals.
+const SEALS_PER_CHECKPOINT: u64 = 20;
+/// How often what is to be forgotten is looked for, in seals.
+const SEALS_PER_FORGETTING: u64 = 60;
+
+impl Engine {
+    /// Seals the audit log, forgets what is due, and keeps the write-ahead log short, until told to stop; then seals
+    /// once more.
+    pub(crate) async fn reconcile(self, stop: CancellationToken) {
+        let clock = Arc::clone(self.environment().clock());
+        for round in 1_u64.. {
+            let pause = Box::pin(clock.sleep(BETWEEN_SEALS));
+            let stopped = matches!(select(Box::pin(stop.cancelled()), pause).await, Either::Left(_));
+            if let Err(error) = self.casework.seal_audit().await {
+                tracing::error!(%error, "the audit log could not be sealed; trying again");
+            }
+            if stopped {
+                return;
+            }
+            if round % SEALS_PER_CHECKPOINT == 0
+                && let Err(error) = self.casework.store().checkpoint().await
+            {
+                tracing::warn!(%error, "the write-ahead log could not be copied back; trying again");
+            }
+            if round % SEALS_PER_FORGETTING == 0 {
+                self.forget().await;
+            }
+        }
+    }
+
+    async fn forget(&self) {
+        match self.casework.forget_what_is_due().await {
+            Ok(0) => {}
+            Ok(requests) => tracing::info!(requests, "keys were destroyed at the end of their retention"),
+            Err(error) => tracing::error!(%error, "what is due to be forgotten could not be; trying again"),
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Sending: leave first, then exactly one attempt, then a bounded reading of what came back.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{StatusCode, header};
+use url::Url;
+
+use super::answer::VendorAnswer;
+use super::call::Call;
+use super::observe::{Observation, Outcome};
+use super::{VendorClient, fault, observe};
+use crate::error::VendorError;
+use crate::manifest::EndpointClass;
+
+/// How long everybody waits after a "too many requests" that names no time; the engine lengthens it if it
+/// repeats.
+const SHORTEST_PUSH_BACK: Duration = Duration::from_secs(1);
+/// A waiting call asks for leave this often before it is given back.
+const MOST_TURNS: u32 = 8;
+
+/// Sends `call`, reads its answer with `read` and records how it ended.
+pub(super) async fn observed<T>(
+    call: Call,
+    read: impl FnOnce(VendorAnswer) -> Result<T, VendorError>,
+) -> Result<T, VendorError> {
+    let client = call.client.clone();
+    let (class, method) = (call.class, call.method.clone());
+    let integration = client.inner.options.integration;
+    let mut observation = Observation {
+        integration,
+        class,
+        method: &method,
+        status: None,
+        outcome: Outcome::Answered(0),
+        took: None,
+    };
+
+    let leave = match &call.url {
+        Ok(_) => leave(&client, class, call.patience).await,
+        Err(error) => Err(error.clone()),
+    };
+    if let Err(error) = leave {
+        observation.outcome = Outcome::of_error(&error);
+        observe::record(&observation);
+        return Err(error);
+    }
+
+    let clock = client.environment().clock();
+    let began = clock.monotonic();
+    let answer = exchange(call).await;
+    observation.took = Some(clock.monotonic().saturating_sub(began));
+    if let Err(error) = &answer
+        && error.kind == crate::ErrorKind::RateLimited
+    {
+        let wait = match error.retry {
+            crate::Retry::After(Some(wait)) => wait.max(SHORTEST_PUSH_BACK),
+            _ => SHORTEST_PUSH_BACK,
+        };
+        client.inner.options.permits.pushed_back(class, wait).await;
+    }
+
+    let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
+    let result = answer.and_then(read);
+    observation.status = status.or(result.as_ref().err().and_then(|error| error.status));
+    observation.outcome = match &result {
+        Ok(_) => Outcome::Answered(status.unwrap_or_default()),
+        Err(error) => Outcome::of_error(error),
+    };
+    observe::record(&observation);
+    result
+}
+
+/// Takes leave, waiting as long as the call is patient.
+async fn leave(
+    client: &VendorClient,
+    class: EndpointClass,
+    mut patience: Duration,
+) -> Result<(), VendorError> {
+    let options = &client.inner.options;
+    for _ in 0..MOST_TURNS {
+        match options.permits.acquire(class).await {
+            Ok(()) => return Ok(()),
+            Err(wait) if wait > patience => return Err(fault::paced(wait)),
+            Err(wait) => {
+                patience -= wait;
+                options.environment.clock().sleep(wait).await;
+            }
+        }
+    }
+    options.permits.acquire(class).await.map_err(fault::paced)
+}
+
+async fn exchange(call: Call) -> Result<VendorAnswer, VendorError> {
+    let Call { client, method, url, headers, body, effect, timeout, .. } = call;
+    let options = &client.inner.options;
+    let url = url?;
+    let mut request = client
+        .inner
+        .transport
+        .http
+        .request(method, url.clone())
+        .headers(headers)
+        .timeout(timeout.unwrap_or(options.timeout));
+    if let Some(body) = body {
+        request = request.body(body);
+    }
+    let mut response = request.send().await.map_err(|error| fault::transport(&error, effect))?;
+
+    let status = response.status();
+    let mut answer = VendorAnswer::new(status, response.headers(), options.environment.now());
+    answer.effect = effect;
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(fault::rate_limited(&answer));
+    }
+    if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
+        return Err(fault::server_error(&answer));
+    }
+    if !status.is_success() && !status.is_client_error() {
+        return Err(fault::redirected(status, redirect_target(&response, &url).as_ref()));
+    }
+    match bounded(&mut response, &answer, options.max_body_bytes).await {
+        Ok(body) => answer.body = body,
+        // A refusal is a refusal, whatever became of its explanation.
+        Err(_) if status.is_client_error() => {}
+        Err(error) => return Err(error),
+    }
+    Ok(answer)
+}
+
+async fn bounded(
+    response: &mut reqwest::Response,
+    answer: &VendorAnswer,
+    bound: usize,
+) -> Result<Bytes, VendorError> {
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+    if announced.is_some_and(|length| length > bound) {
+        return Err(fault::too_large(answer, bound));
+    }
+    // A vendor's promise is no reason to set memory aside: it grows with what really comes.
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(64 << 10));
+    while let Some(chunk) = response.chunk().await.map_err(|error| fault::cut(answer, &error))? {
+        if body.len() + chunk.len() > bound {
+            return Err(fault::too_large(answer, bound));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn redirect_target(response: &reqwest::Response, asked: &Url) -> Option<Url> {
+    let location = response.headers().get(header::LOCATION)?.to_str().ok()?;
+    asked.join(location).ok()
+}

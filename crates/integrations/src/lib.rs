@@ -1,0 +1,25 @@
+//! How a vendor is spoken to.
+//!
+//! One folder per vendor, each with the same files; one line of registration in [`catalogue`]. A connector
+//! only talks to its vendor and returns values: it knows no database, no web server and no request.
+
+pub mod catalogue;
+pub mod client;
+pub mod connector;
+pub mod error;
+pub mod manifest;
+pub mod readycloud;
+#[cfg(test)]
+mod testing;
+
+pub use catalogue::Catalogue;
+pub use client::{Call, ClientOptions, Permits, Reply, Transport, Unlimited, VendorAnswer, VendorClient};
+pub use connector::{
+    CheckReport, Connector, Cursor, Deleted, FoundRecord, Integration, Match, PermissionReport,
+    PermissionState, Residual, ScanPage, SettingError, Settings, Subject,
+};
+pub use error::{ErrorKind, Retry, VendorError};
+pub use manifest::{
+    Access, AccessMethod, Capabilities, Deletion, EndpointClass, Manifest, NeededPermission, RateLimit,
+    Setting, Verification,
+};

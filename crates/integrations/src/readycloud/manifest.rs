@@ -1,0 +1,88 @@
+//! What the integration is and can do.
+
+use std::time::Duration;
+
+use habeas_domain::IdentifierType;
+use habeas_domain::capability::{AccessType, DeletionMethod, DeletionTiming};
+
+use crate::manifest::{
+    Access, AccessMethod, Capabilities, Deletion, EndpointClass, Manifest, NeededPermission, RateLimit,
+    Setting, Verification,
+};
+
+/// GET calls (ReadyCloud API V2, rate limiting page).
+pub(super) const READ: EndpointClass = EndpointClass("read");
+/// POST, PATCH and DELETE calls, counted apart from GET (same page).
+pub(super) const WRITE: EndpointClass = EndpointClass("write");
+
+/// Read the organisations ("View team details").
+pub(super) const COMPANY_SCOPE: &str = "company-read_only";
+/// Read, change and delete contacts ("Manage contacts").
+pub(super) const CONTACT_SCOPE: &str = "contact";
+/// Read orders. Not part of the usual grant.
+pub(super) const ORDER_SCOPE: &str = "order-read_only";
+
+pub(super) static MANIFEST: Manifest = Manifest {
+    name: "readycloud",
+    title: "ReadyCloud",
+    summary: "Shipping contacts of a team: names, postal and e-mail addresses, telephone numbers and notes.",
+    base_url: "https://www.readycloud.com",
+    capabilities: CAPABILITIES,
+    settings: &[Setting {
+        key: super::settings::ACCESS_TOKEN,
+        label: "Access token",
+        help: "The access token, or the whole address of the page that ReadyCloud showed after Allow Access; \
+               everything but the token and its expiry is thrown away",
+        secret: true,
+        optional: false,
+    }],
+    permissions: &[
+        NeededPermission {
+            permission: COMPANY_SCOPE,
+            needed_for: "View team details: finding the organisations whose contacts are searched",
+            capability: None,
+            optional: false,
+        },
+        NeededPermission {
+            permission: CONTACT_SCOPE,
+            needed_for: "Manage contacts: finding a person's contacts and deleting them",
+            capability: None,
+            optional: false,
+        },
+        NeededPermission {
+            permission: ORDER_SCOPE,
+            needed_for: "Including the orders of a person's contacts in an access request",
+            capability: Some(habeas_domain::capability::Capability::Access),
+            optional: true,
+        },
+    ],
+    guide: &[
+        "Log in to ReadyCloud as a user with the role Admin.",
+        "Open Settings, then Clients.",
+        "Under My Apps, enter a name for the app (for example the name of this installation) and choose Add App.",
+        "Copy the App ID. The App Secret is not needed and is never entered here.",
+        "Put the App ID in place of YOUR_APP_ID and open this address in the same browser: \
+         https://www.readycloud.com/api/v1/oauth2/authorize?scope=contact%20company-read_only&response_type=token&client_id=YOUR_APP_ID",
+        "Choose Allow Access. The page asks for View team details and Manage contacts.",
+        "The browser now shows an address that contains access_token=... Copy the whole address from the address bar.",
+        "Paste it into the field Access token. The token is valid for about a year; you are warned before it expires.",
+    ],
+    rate_limits: &[RateLimit { class: READ, per_minute: 30 }, RateLimit { class: WRITE, per_minute: 30 }],
+    // The rate limiting page advises 1, 2, 4 ... 128 seconds with random jitter.
+    retry_min: Duration::from_secs(1),
+    retry_max: Duration::from_secs(128),
+};
+
+const CAPABILITIES: Capabilities = Capabilities {
+    access: Some(Access { kind: AccessType::Synchronous, method: AccessMethod::Scan }),
+    deletion: Some(Deletion {
+        timing: DeletionTiming::Synchronous,
+        method: DeletionMethod::Standard,
+        verification: Verification::Scan,
+    }),
+    // The product lists system detection for ReadyCloud, but no endpoint within the scopes `contact` and
+    // `company-read_only` is known to name another system: declaring it would promise what no call can
+    // keep.
+    detects_systems: false,
+    identifiers: &[IdentifierType::Email],
+};
