@@ -43,6 +43,17 @@ impl Casework {
         Ok(audit::verify::verify(&mut reader, self.store.keyring(), anchor).await?)
     }
 
+    /// The newest seal: kept elsewhere, it later proves that the log was not rolled back. What is not sealed yet is
+    /// sealed first. `None` while nothing has happened at all.
+    ///
+    /// # Errors
+    /// If the actor may not read the log, or the store fails.
+    pub async fn newest_seal(&self, actor: &Actor) -> Result<Option<Seal>, CaseworkError> {
+        actor.require(Permission::ReadAudit)?;
+        self.seal_audit().await?;
+        Ok(seal::newest(&mut self.store.reader().await?).await?)
+    }
+
     /// Seals what no seal covers yet, in bounded steps; the newest seal made. Takes no input.
     ///
     /// # Errors

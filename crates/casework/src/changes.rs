@@ -241,9 +241,13 @@ impl Changes {
         }
         for (connection, (due_at, runs)) in waiting {
             let new = OperationId::new(unit.environment().unique());
-            let (scan, _) = operations::open_scan(unit.connection(), new, connection, self.now).await?;
+            let (scan, opened) = operations::open_scan(unit.connection(), new, connection, self.now).await?;
             self.members.extend(runs.into_iter().map(|run| (scan, run)));
-            self.queue(unit, scan, connection, due_at);
+            // A pass that is under way keeps its due work as it is: a wait that its vendor asked for is not cut short
+            // by whoever arrives, and its worker, which locks that row before the pass, is not waited for.
+            if opened {
+                self.queue(unit, scan, connection, due_at);
+            }
         }
         Ok(())
     }

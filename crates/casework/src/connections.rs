@@ -295,7 +295,7 @@ impl Casework {
         self.store
             .write(move |unit| {
                 Box::pin(async move {
-                    let mut stored = find(unit.connection(), id).await?;
+                    let mut stored = lock(unit, id).await?;
                     let open = runs::count_open(unit.connection(), id).await?;
                     if open > 0 {
                         return Err(CaseworkError::ConnectionInUse { name: stored.name, runs: open });
@@ -315,8 +315,15 @@ impl Casework {
 }
 
 async fn find(connection: &mut Connection, id: ConnectionId) -> Result<StoredConnection, CaseworkError> {
-    connections::find(connection, id)
-        .await?
+    not_removed(connections::find(connection, id).await?, id)
+}
+
+async fn lock(unit: &mut Unit, id: ConnectionId) -> Result<StoredConnection, CaseworkError> {
+    not_removed(connections::lock(unit.connection(), id).await?, id)
+}
+
+fn not_removed(found: Option<StoredConnection>, id: ConnectionId) -> Result<StoredConnection, CaseworkError> {
+    found
         .filter(|stored| stored.removed_at.is_none())
         .ok_or_else(|| CaseworkError::not_found("connection", id))
 }
@@ -422,7 +429,7 @@ async fn save_check(
     lease: Option<Lease>,
 ) -> Result<(), CaseworkError> {
     let now = unit.now();
-    let mut stored = find(unit.connection(), id).await?;
+    let mut stored = lock(unit, id).await?;
     let before = stored.status.clone();
     let mut code = None;
     match outcome {

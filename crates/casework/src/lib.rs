@@ -17,6 +17,7 @@ mod changes;
 pub mod connections;
 pub mod details;
 pub mod error;
+pub mod figures;
 pub mod forgetting;
 pub mod intake;
 mod package;

@@ -225,6 +225,38 @@ impl Casework {
         Ok(Page { items, next })
     }
 
+    /// One record of a request. The reading is written into the audit log.
+    ///
+    /// # Errors
+    /// If there is no such record, its content was destroyed, or the actor may not read records.
+    pub async fn record(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        record: RecordId,
+    ) -> Result<RecordCase, CaseworkError> {
+        actor.require(Permission::ReadRecords)?;
+        let mut reader = self.store.reader().await?;
+        let record = records::of_requests(&mut reader, [id])
+            .await?
+            .into_iter()
+            .find(|found| found.id == record)
+            .ok_or_else(|| CaseworkError::not_found("record", record))?;
+        let key = data_keys::load_one(&mut reader, self.store.keyring(), id, KeyPurpose::Content).await?;
+        let content = details::open(&key, &record.id, &record.content)?;
+        drop(reader);
+        let actor = actor.clone();
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    unit.record(Stream::Request(id), &actor, "records.read", id, json!({"records": 1}));
+                    Ok::<_, CaseworkError>(())
+                })
+            })
+            .await?;
+        Ok(RecordCase { record, content })
+    }
+
     /// A request's history, oldest first.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Phase, RunId};
-use habeas_store::{Unit, operations};
+use habeas_store::{Unit, operations, records};
 use serde_json::json;
 
 use crate::changes::Changes;
@@ -19,7 +19,7 @@ impl Changes {
         let run = self.run(id)?;
         run.failure = None;
         run.attempts = 0;
-        let (phase, connection) = (run.phase, run.connection);
+        let (request, phase, connection) = (run.request, run.phase, run.connection);
         let serving = operations::serving(unit.connection(), [id]).await?;
         if let Some((operation, ..)) = serving.first() {
             let mut locked = operations::lock(unit.connection(), [*operation]).await?;
@@ -39,8 +39,12 @@ impl Changes {
         let profiles = Profiles::load(unit.connection(), &self.catalogue.clone()).await?;
         let kind = match phase {
             Phase::Collect => collect_operation(&profiles, connection)?,
-            // The deletion itself is done; only the proof failed.
-            Phase::Erase => OperationKind::Scan,
+            // The deletion was confirmed. What the proof found all the same is deleted again; if only the pass failed,
+            // it alone is repeated.
+            Phase::Erase => match records::reopen_leftovers(unit.connection(), request).await? {
+                0 => OperationKind::Scan,
+                _ => OperationKind::DeleteRecords,
+            },
         };
         self.open_operation(unit, kind, id)
     }

@@ -808,8 +808,8 @@ async fn finish_runs(
                 ),
                 vendor_request_id: None,
                 remedy:
-                    "look at the records in the system, delete them there if need be, then retry to verify \
-                         again, or skip with a reason"
+                    "retry to delete them again and verify once more, or delete them in the system yourself and \
+                         skip with a reason"
                         .to_owned(),
             };
             let keyring = unit.keyring();
@@ -839,9 +839,7 @@ async fn fail_pass(
     changes.lock(unit, waiting.iter().map(|member| member.request).collect::<BTreeSet<_>>()).await?;
     let Lease { id, fence, attempts, .. } = *lease;
     let (failure, held) = match &finding {
-        Finding::Failed(failure) => {
-            (Some(failure), due_work::finish(unit.connection(), [(id, fence)]).await?)
-        }
+        Finding::Failed(failure) => (Some(failure), due_work::held(unit.connection(), [(id, fence)]).await?),
         Finding::Retry { failure, at, .. } => {
             let later = Postponement { id, fence, next_at: *at, attempts: attempts + 1 };
             (Some(failure), due_work::postpone(unit.connection(), [later]).await?)
@@ -883,9 +881,17 @@ async fn fail_pass(
         // Whoever retries opens a new pass; the runs leave this one.
         let leaving = waiting.iter().map(|member| (member.operation, member.run));
         operations::leave(unit.connection(), leaving).await?;
-        operation.status = OperationStatus::Failed;
-        operation.finished_at = Some(changes.now);
-        operations::save(unit.connection(), [&operation]).await?;
+        operations::lock(unit.connection(), [operation.id]).await?;
+        if operations::waiting(unit.connection(), operation.id).await?.is_empty() {
+            due_work::finish(unit.connection(), [(id, fence)]).await?;
+            operation.status = OperationStatus::Failed;
+            operation.finished_at = Some(changes.now);
+            operations::save(unit.connection(), [&operation]).await?;
+        } else {
+            // Whoever joined while this was being written has been told nothing: the pass goes on for them.
+            let now = Postponement { id, fence, next_at: changes.now, attempts: 0 };
+            due_work::postpone(unit.connection(), [now]).await?;
+        }
     }
     Ok(())
 }

@@ -26,6 +26,8 @@ pub struct Counters {
 pub struct Connection {
     inner: Inner,
     counters: Arc<Counters>,
+    /// Whether a statement failed since this was last asked.
+    failed: bool,
 }
 
 #[derive(Debug)]
@@ -37,15 +39,15 @@ enum Inner {
 
 impl Connection {
     pub(crate) fn sqlite_writer(connection: SqliteConnection, counters: Arc<Counters>) -> Self {
-        Self { inner: Inner::SqliteWriter(connection), counters }
+        Self { inner: Inner::SqliteWriter(connection), counters, failed: false }
     }
 
     pub(crate) fn sqlite(connection: PoolConnection<Sqlite>, counters: Arc<Counters>) -> Self {
-        Self { inner: Inner::Sqlite(connection), counters }
+        Self { inner: Inner::Sqlite(connection), counters, failed: false }
     }
 
     pub(crate) fn postgres(connection: PoolConnection<Postgres>, counters: Arc<Counters>) -> Self {
-        Self { inner: Inner::Postgres(connection), counters }
+        Self { inner: Inner::Postgres(connection), counters, failed: false }
     }
 
     /// Which database this is.
@@ -79,6 +81,12 @@ impl Connection {
             }
         }
         Ok(())
+    }
+
+    /// Whether a statement failed since this was last asked. PostgreSQL keeps nothing of such a transaction, and
+    /// answers its COMMIT as if it had.
+    pub(crate) fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
     }
 
     pub(crate) fn counters(&self) -> &Arc<Counters> {
@@ -159,18 +167,22 @@ impl Query<'_> {
     /// If the database refuses.
     pub async fn execute(self) -> Result<u64, StoreError> {
         self.connection.counters.statements.fetch_add(1, Ordering::Relaxed);
-        let query = self.values;
-        Ok(match &mut self.connection.inner {
+        let (text, values) = (self.text, self.values);
+        let changed = match &mut self.connection.inner {
             Inner::SqliteWriter(connection) => {
-                bound!(sqlx::query(self.text), query).execute(connection).await?.rows_affected()
+                bound!(sqlx::query(text), values).execute(connection).await.map(|done| done.rows_affected())
             }
-            Inner::Sqlite(connection) => {
-                bound!(sqlx::query(self.text), query).execute(&mut **connection).await?.rows_affected()
-            }
-            Inner::Postgres(connection) => {
-                bound!(sqlx::query(self.text), query).execute(&mut **connection).await?.rows_affected()
-            }
-        })
+            Inner::Sqlite(connection) => bound!(sqlx::query(text), values)
+                .execute(&mut **connection)
+                .await
+                .map(|done| done.rows_affected()),
+            Inner::Postgres(connection) => bound!(sqlx::query(text), values)
+                .execute(&mut **connection)
+                .await
+                .map(|done| done.rows_affected()),
+        };
+        self.connection.failed |= changed.is_err();
+        Ok(changed?)
     }
 
     /// Runs the statement; its rows.
@@ -179,18 +191,23 @@ impl Query<'_> {
     /// If the database refuses.
     pub async fn rows(self) -> Result<Vec<Row>, StoreError> {
         self.connection.counters.statements.fetch_add(1, Ordering::Relaxed);
-        let query = self.values;
-        Ok(match &mut self.connection.inner {
+        let (text, values) = (self.text, self.values);
+        let rows = match &mut self.connection.inner {
             Inner::SqliteWriter(connection) => {
-                wrap(bound!(sqlx::query(self.text), query).fetch_all(connection).await?, Row::Sqlite)
+                let rows = bound!(sqlx::query(text), values).fetch_all(connection).await;
+                rows.map(|rows| wrap(rows, Row::Sqlite))
             }
             Inner::Sqlite(connection) => {
-                wrap(bound!(sqlx::query(self.text), query).fetch_all(&mut **connection).await?, Row::Sqlite)
+                let rows = bound!(sqlx::query(text), values).fetch_all(&mut **connection).await;
+                rows.map(|rows| wrap(rows, Row::Sqlite))
             }
             Inner::Postgres(connection) => {
-                wrap(bound!(sqlx::query(self.text), query).fetch_all(&mut **connection).await?, Row::Postgres)
+                let rows = bound!(sqlx::query(text), values).fetch_all(&mut **connection).await;
+                rows.map(|rows| wrap(rows, Row::Postgres))
             }
-        })
+        };
+        self.connection.failed |= rows.is_err();
+        Ok(rows?)
     }
 
     /// Runs the statement; its first row, if any.

@@ -3,7 +3,7 @@
 use habeas_domain::ConnectionId;
 use jiff::Timestamp;
 
-use crate::connection::{Connection, Row};
+use crate::connection::{Connection, Query, Row};
 use crate::dialect::sql;
 use crate::error::StoreError;
 use crate::keyring::Sealed;
@@ -79,19 +79,29 @@ pub async fn save(connection: &mut Connection, one: &StoredConnection) -> Result
     {
         return Ok(false);
     }
-    connection
-        .sql(sql!(
-            "INSERT INTO connections (id, integration, name, status, account, settings, deletion_completion,
-                 capabilities, permissions, warnings, checked_at, failing_since, created_at, removed_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
-             ON CONFLICT (id) DO UPDATE SET name = excluded.name, status = excluded.status, account = excluded.account,
-                 settings = excluded.settings, deletion_completion = excluded.deletion_completion,
-                 capabilities = excluded.capabilities, permissions = excluded.permissions,
-                 warnings = excluded.warnings, checked_at = excluded.checked_at,
-                 failing_since = excluded.failing_since, removed_at = excluded.removed_at"
-        ))
+    let update = connection.sql(sql!(
+        "UPDATE connections SET name = $2, status = $3, account = $4, settings = $5, deletion_completion = $6,
+             capabilities = $7, permissions = $8, warnings = $9, checked_at = $10, failing_since = $11,
+             removed_at = $12
+         WHERE id = $1"
+    ));
+    if changeable(update, one).execute().await? == 1 {
+        return Ok(true);
+    }
+    // Another unit may have taken the name since it was looked for; then nothing is inserted.
+    let insert = connection.sql(sql!(
+        "INSERT INTO connections (id, name, status, account, settings, deletion_completion, capabilities, permissions,
+             warnings, checked_at, failing_since, removed_at, integration, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING"
+    ));
+    let inserted = changeable(insert, one).text(&one.integration).time(one.created_at).execute().await?;
+    Ok(inserted == 1)
+}
+
+/// Binds what may change, as `$1` to `$12`.
+fn changeable<'c>(query: Query<'c>, one: &StoredConnection) -> Query<'c> {
+    query
         .text(one.id)
-        .text(&one.integration)
         .text(&one.name)
         .text(&one.status)
         .text(&one.account)
@@ -102,11 +112,7 @@ pub async fn save(connection: &mut Connection, one: &StoredConnection) -> Result
         .text(&one.warnings)
         .time(one.checked_at)
         .time(one.failing_since)
-        .time(one.created_at)
         .time(one.removed_at)
-        .execute()
-        .await?;
-    Ok(true)
 }
 
 /// Connections that were not removed, in the order in which they were made.
@@ -128,6 +134,22 @@ pub async fn list(connection: &mut Connection) -> Result<Vec<StoredConnection>, 
 /// # Errors
 /// If the database fails.
 pub async fn find(
+    connection: &mut Connection,
+    id: ConnectionId,
+) -> Result<Option<StoredConnection>, StoreError> {
+    let row = connection
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM connections WHERE id = $1")))
+        .text(id)
+        .first()
+        .await?;
+    row.as_ref().map(StoredConnection::read).transpose()
+}
+
+/// One connection, locked until the unit ends.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lock(
     connection: &mut Connection,
     id: ConnectionId,
 ) -> Result<Option<StoredConnection>, StoreError> {

@@ -19,9 +19,9 @@ use crate::connection::{Connection, Counters};
 use crate::dialect::{Dialect, sql};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
-use crate::migrate;
 use crate::unit::{Unit, Work};
 use crate::writer::Writer;
+use crate::{installation, migrate};
 
 const PREPARED_STATEMENTS: usize = 256;
 
@@ -130,12 +130,12 @@ impl Database {
         Ok(connection.sql(sql!("SELECT id FROM installation")).first().await?.is_some())
     }
 
-    /// Brings the schema up to date; the version before and after.
+    /// Brings the schema up to date; the version before and after. Keys are not looked at.
     ///
     /// # Errors
     /// If a newer program was here, or the database fails. Nothing is changed then.
     pub async fn migrate(&self) -> Result<(i64, i64), StoreError> {
-        migrate::migrate(&mut self.connection().await?, &self.environment).await
+        migrate::migrate(&mut self.connection().await?, &self.environment, None).await
     }
 
     /// Migrates, proves that the keys belong to this database, and opens it for work.
@@ -143,9 +143,9 @@ impl Database {
     /// # Errors
     /// If a newer program was here, or the master key is another one. Nothing is changed then.
     pub async fn into_store(self, keyring: Keyring) -> Result<Store, StoreError> {
-        self.migrate().await?;
         let mut connection = self.connection().await?;
-        prove_keys(&mut connection, &keyring, &self.environment).await?;
+        migrate::migrate(&mut connection, &self.environment, Some(&keyring)).await?;
+        installation::claim(&mut connection, &keyring, &self.environment).await?;
         let keyring = Arc::new(keyring);
         let pools = match self.pools {
             OpenPools::Sqlite(options) => {
@@ -159,34 +159,6 @@ impl Database {
             OpenPools::Postgres(pool) => Pools::Postgres(pool),
         };
         Ok(Store { pools, environment: self.environment, keyring, counters: self.counters })
-    }
-}
-
-async fn prove_keys(
-    connection: &mut Connection,
-    keyring: &Keyring,
-    environment: &Environment,
-) -> Result<(), StoreError> {
-    connection
-        .sql(sql!(
-            "INSERT INTO installation (id, key_id, key_check, created_at) VALUES (1, $1, $2, $3)
-             ON CONFLICT (id) DO NOTHING"
-        ))
-        .text(keyring.key_id())
-        .bytes(keyring.key_check(environment)?)
-        .time(environment.now())
-        .execute()
-        .await?;
-    let row = connection
-        .sql(sql!("SELECT key_id, key_check FROM installation WHERE id = 1"))
-        .first()
-        .await?
-        .ok_or(StoreError::Corrupt("installation"))?;
-    let expected = row.text(0)?;
-    if keyring.passes_check(&expected, &row.bytes(1)?) {
-        Ok(())
-    } else {
-        Err(StoreError::MasterKeyMismatch { expected, found: keyring.key_id().to_owned() })
     }
 }
 
@@ -268,14 +240,8 @@ impl Store {
     /// What is wrong.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let mut reader = self.reader().await?;
-        let row = reader
-            .sql(sql!("SELECT key_id, key_check FROM installation WHERE id = 1"))
-            .first()
-            .await?
-            .ok_or(StoreError::Corrupt("installation"))?;
-        let expected = row.text(0)?;
-        if !self.keyring.passes_check(&expected, &row.bytes(1)?) {
-            return Err(StoreError::MasterKeyMismatch { expected, found: self.keyring.key_id().to_owned() });
+        if !installation::check(&mut reader, &self.keyring).await? {
+            return Err(StoreError::Corrupt("installation"));
         }
         if let Pools::Sqlite { writer, .. } = &self.pools {
             writer.is_alive()?;
@@ -314,9 +280,12 @@ impl Store {
 
 /// A unit in a transaction of its own.
 async fn transaction<T: Send, E: From<StoreError> + Send>(mut unit: Unit, work: Work<T, E>) -> Result<T, E> {
-    unit.connection().run("BEGIN").await?;
+    // The settling of runs rests on seeing what others committed while it waited for their locks.
+    unit.connection().run("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let outcome = AssertUnwindSafe(work(&mut unit)).catch_unwind().await;
+    let failed = unit.connection().take_failed();
     let outcome = match outcome {
+        Ok(Ok(_)) if failed => Err(StoreError::UnitBroken.into()),
         Ok(Ok(value)) => match unit.append_events().await {
             Ok(()) => Ok(value),
             Err(error) => Err(error.into()),

@@ -3,10 +3,12 @@
 //! A worker claims rows under a lease and a fence. Whatever it writes later names the fence, so a worker that lost its
 //! lease changes nothing. Waiting is a row with `next_at`.
 
+use std::collections::BTreeMap;
+
 use habeas_domain::DueWorkId;
 use jiff::Timestamp;
 
-use crate::connection::{Batch, Connection};
+use crate::connection::{Batch, Connection, Row};
 use crate::dialect::sql;
 use crate::error::StoreError;
 
@@ -72,20 +74,40 @@ pub struct Lease {
     pub attempts: i64,
 }
 
-/// Adds due work; an object that has a row already keeps it and its earlier `next_at`.
+impl Lease {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.parsed(0, "due_work.id")?,
+            kind: row.parsed(1, "due_work.kind")?,
+            object: row.text(2)?,
+            fence: row.integer(3)?,
+            attempts: row.integer(4)?,
+        })
+    }
+}
+
+/// Adds due work; an object that has a row already, or is named twice, keeps one row and its earlier times.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn insert(connection: &mut Connection, work: &[NewDueWork]) -> Result<(), StoreError> {
-    let mut rows = Batch::default();
+    // PostgreSQL refuses to change one row twice in a statement; in the order of objects, two units that add the same
+    // ones cannot wait for each other.
+    let mut objects: BTreeMap<&str, (&NewDueWork, Timestamp, Timestamp)> = BTreeMap::new();
     for one in work {
+        let (_, due_at, next_at) = objects.entry(&one.object).or_insert((one, one.due_at, one.next_at));
+        *due_at = one.due_at.min(*due_at);
+        *next_at = one.next_at.min(*next_at);
+    }
+    let mut rows = Batch::default();
+    for (one, due_at, next_at) in objects.into_values() {
         rows.row()
             .text(one.id)
             .text(one.kind.as_str())
             .text(&one.object)
             .text(&one.lane)
-            .time(one.due_at)
-            .time(one.next_at);
+            .time(due_at)
+            .time(next_at);
     }
     if rows.is_empty() {
         return Ok(());
@@ -139,15 +161,18 @@ pub async fn claim(
     lease_milliseconds: i64,
     limit: i64,
 ) -> Result<Vec<Lease>, StoreError> {
-    connection
+    // Materialised, because a planner may run a plain subquery again and again, and would then skip what it has locked
+    // itself and claim more than the limit.
+    let mut claimed = connection
         .sql(sql!(
-            "UPDATE due_work SET lease_until = CAST(coalesce($2, {database_time}) AS BIGINT) + $3, fence = fence + 1
-             WHERE id IN (
+            "WITH claimable AS MATERIALIZED (
                  SELECT id FROM due_work
                  WHERE lane = $1 AND next_at <= CAST(coalesce($2, {database_time}) AS BIGINT)
                    AND lease_until <= CAST(coalesce($2, {database_time}) AS BIGINT)
                  ORDER BY due_at, id LIMIT $4 {skip_locked})
-             RETURNING id, kind, object_id, fence, attempts"
+             UPDATE due_work SET lease_until = CAST(coalesce($2, {database_time}) AS BIGINT) + $3, fence = fence + 1
+             WHERE id IN (SELECT id FROM claimable)
+             RETURNING id, kind, object_id, fence, attempts, due_at"
         ))
         .text(lane)
         .integer(now)
@@ -156,16 +181,11 @@ pub async fn claim(
         .rows()
         .await?
         .iter()
-        .map(|row| {
-            Ok(Lease {
-                id: row.parsed(0, "due_work.id")?,
-                kind: row.parsed(1, "due_work.kind")?,
-                object: row.text(2)?,
-                fence: row.integer(3)?,
-                attempts: row.integer(4)?,
-            })
-        })
-        .collect()
+        .map(|row| Ok((row.integer(5)?, row.text(0)?, Lease::read(row)?)))
+        .collect::<Result<Vec<_>, StoreError>>()?;
+    // Neither database returns changed rows in any order.
+    claimed.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
+    Ok(claimed.into_iter().map(|(_, _, lease)| lease).collect())
 }
 
 /// Extends leases; the rows that are still held.

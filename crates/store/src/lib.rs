@@ -13,6 +13,7 @@ pub mod dialect;
 pub mod due_work;
 pub mod error;
 pub mod idempotency;
+mod installation;
 pub mod keyring;
 pub mod migrate;
 pub mod operations;

@@ -5,6 +5,8 @@ use habeas_environment::Environment;
 use crate::connection::Connection;
 use crate::dialect::{Dialect, sql};
 use crate::error::StoreError;
+use crate::installation;
+use crate::keyring::Keyring;
 
 /// Every step, in order: its number and its text in [`crate::dialect`]; a step never changes once released.
 pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001_foundation.sql"))];
@@ -18,10 +20,11 @@ const POSTGRES_PRELUDE: &str = "
     RETURN decode(digits, 'hex');
 ";
 
-/// Applies what is missing; the version before and after.
+/// Applies what is missing; the version before and after. With a keyring, only to a database that it belongs to.
 pub(crate) async fn migrate(
     connection: &mut Connection,
     environment: &Environment,
+    keyring: Option<&Keyring>,
 ) -> Result<(i64, i64), StoreError> {
     let dialect = connection.dialect();
     // SQLite's write lock, and an advisory lock on PostgreSQL, make the second starter wait for the first.
@@ -29,7 +32,7 @@ pub(crate) async fn migrate(
         Dialect::Sqlite => connection.run("BEGIN IMMEDIATE").await?,
         Dialect::Postgres => connection.run("BEGIN; SELECT pg_advisory_xact_lock(4881672350)").await?,
     }
-    let outcome = apply(connection, environment, dialect).await;
+    let outcome = apply(connection, environment, keyring, dialect).await;
     connection.run(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
     outcome
 }
@@ -37,6 +40,7 @@ pub(crate) async fn migrate(
 async fn apply(
     connection: &mut Connection,
     environment: &Environment,
+    keyring: Option<&Keyring>,
     dialect: Dialect,
 ) -> Result<(i64, i64), StoreError> {
     connection
@@ -44,9 +48,15 @@ async fn apply(
             "CREATE TABLE IF NOT EXISTS schema_versions (version BIGINT PRIMARY KEY, applied_at BIGINT NOT NULL)",
         )
         .await?;
-    let found = version(connection).await?;
+    let version = version(connection).await?;
+    let found = version.unwrap_or(0);
     if found > NEWEST {
         return Err(StoreError::NewerSchema { found, known: NEWEST });
+    }
+    if let (Some(_), Some(keyring)) = (version, keyring)
+        && found < NEWEST
+    {
+        installation::check(connection, keyring).await?;
     }
     for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > found) {
         if found == 0 && dialect == Dialect::Postgres {
@@ -64,10 +74,8 @@ async fn apply(
     Ok((found, NEWEST))
 }
 
-async fn version(connection: &mut Connection) -> Result<i64, StoreError> {
-    let row = connection
-        .sql(sql!("SELECT CAST(coalesce(max(version), 0) AS BIGINT) FROM schema_versions"))
-        .first()
-        .await?;
-    row.map_or(Ok(0), |row| row.integer(0))
+/// The newest version that was applied; `None` if none was.
+async fn version(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
+    let row = connection.sql(sql!("SELECT max(version) FROM schema_versions")).first().await?;
+    row.map_or(Ok(None), |row| row.optional_integer(0))
 }

@@ -24,7 +24,7 @@ pub enum Permitted {
         /// Microseconds from now.
         wait: i64,
     },
-    /// Nothing within the horizon; ask again after `wait` microseconds.
+    /// Not all within the horizon; they will be after `wait` microseconds, if nobody else takes them.
     NotBefore {
         /// Microseconds from now.
         wait: i64,
@@ -69,12 +69,13 @@ pub async fn take(
     }
     let row = connection
         .sql(sql!(
-            "SELECT {greatest}(next_slot, blocked_until) - CAST(coalesce($3, {database_time}) AS BIGINT) * 1000
+            "SELECT {greatest}(next_slot, blocked_until) + $4 - CAST(coalesce($3, {database_time}) AS BIGINT) * 1000
              FROM pace WHERE account = $1 AND class = $2"
         ))
         .text(account)
         .text(class)
         .integer(now)
+        .integer((count - 1) * interval - horizon)
         .first()
         .await?;
     Ok(Permitted::NotBefore { wait: row.map_or(Ok(0), |row| row.integer(0))? })

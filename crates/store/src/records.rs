@@ -192,6 +192,18 @@ pub async fn note_deletions(
     Ok(())
 }
 
+/// Puts the records that were found again after their deletion back to be deleted; how many there were.
+///
+/// # Errors
+/// If the database fails.
+pub async fn reopen_leftovers(connection: &mut Connection, request: RequestId) -> Result<u64, StoreError> {
+    connection
+        .sql(sql!("UPDATE records SET deletion = NULL WHERE request_id = $1 AND deletion = 'still_there'"))
+        .text(request)
+        .execute()
+        .await
+}
+
 /// How many records of each request and connection are known to be gone.
 ///
 /// # Errors

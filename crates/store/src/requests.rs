@@ -1,5 +1,7 @@
 //! Requests and the keyed hashes that find them.
 
+use std::collections::BTreeMap;
+
 use habeas_domain::lifecycle::{Outcome, RequestState};
 use habeas_domain::reason::{HoldReason, Relationship};
 use habeas_domain::{IdentifierType, RequestId, Right};
@@ -214,7 +216,8 @@ pub async fn save<'r>(
 }
 
 /// Takes `settled` runs off each request's count of open ones (a negative number adds); the counts that remain.
-/// Whoever reads zero moves the request on, and nobody else does.
+/// Whoever reads zero moves the request on, and nobody else does. A unit that settles several requests has locked them
+/// ([`lock`]), or two such units could wait for each other.
 ///
 /// # Errors
 /// If the database fails, or more runs would be settled than were open.
@@ -222,8 +225,13 @@ pub async fn settle(
     connection: &mut Connection,
     settled: impl IntoIterator<Item = (RequestId, i64)>,
 ) -> Result<Vec<(RequestId, i64)>, StoreError> {
-    let mut rows = Batch::default();
+    // A statement changes a row once, so what is settled of one request goes in as one number.
+    let mut by_request: BTreeMap<RequestId, i64> = BTreeMap::new();
     for (request, runs) in settled {
+        *by_request.entry(request).or_default() += runs;
+    }
+    let mut rows = Batch::default();
+    for (request, runs) in by_request {
         rows.row().text(request).integer(runs);
     }
     if rows.is_empty() {
@@ -292,6 +300,22 @@ pub struct Filter {
     pub after: Option<RequestId>,
 }
 
+macro_rules! list_by {
+    ($condition:literal) => {
+        sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM requests WHERE ",
+            $condition,
+            " AND (CAST($2 AS TEXT) IS NULL OR state = $2)
+              AND (CAST($3 AS TEXT) IS NULL OR right_name = $3)
+              AND (CAST($4 AS TEXT) IS NULL OR (due_on < $4 AND state <> 'closed'))
+              AND id > $5
+             ORDER BY id LIMIT $6"
+        ))
+    };
+}
+
 /// Requests in the order in which they were taken in.
 ///
 /// # Errors
@@ -301,25 +325,22 @@ pub async fn list(
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<Request>, StoreError> {
+    // One statement per leading condition: a planner that has to serve all of them at once reads every request.
+    let statement = match filter {
+        Filter { lookups: Some(_), .. } => list_by!(
+            "id IN (SELECT request_id FROM request_identifiers WHERE lookup IN (SELECT unhex(value->>0) FROM {batch}))"
+        ),
+        Filter { state: Some(_), .. } => list_by!("$1 = '[]' AND state = $2"),
+        Filter { due_before: Some(_), .. } => list_by!("$1 = '[]' AND due_on < $4 AND state <> 'closed'"),
+        _ => list_by!("$1 = '[]'"),
+    };
     let mut lookups = Batch::default();
     for lookup in filter.lookups.iter().flatten() {
         lookups.row().bytes(lookup);
     }
     connection
-        .sql(sql!(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM requests
-             WHERE ($2 = 0 OR id IN (SELECT request_id FROM request_identifiers
-                                     WHERE lookup IN (SELECT unhex(value->>0) FROM {batch})))
-               AND (CAST($3 AS TEXT) IS NULL OR state = $3)
-               AND (CAST($4 AS TEXT) IS NULL OR right_name = $4)
-               AND (CAST($5 AS TEXT) IS NULL OR (due_on < $5 AND state <> 'closed'))
-               AND id > $6
-             ORDER BY id LIMIT $7"
-        )))
+        .sql(statement)
         .batch(&lookups)
-        .integer(i64::from(filter.lookups.is_some()))
         .optional_text(filter.state)
         .optional_text(filter.right)
         .optional_text(filter.due_before)

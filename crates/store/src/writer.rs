@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, Either, select};
 use habeas_environment::Clock;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::StoreError;
 use crate::unit::{Unit, Work};
@@ -30,10 +30,24 @@ struct Entry {
     committed: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// A unit of a group that is not yet committed.
+struct Member {
+    committed: oneshot::Sender<Result<(), StoreError>>,
+    /// It wanted to be kept, but a statement of it had failed.
+    broken: bool,
+}
+
+/// Makes a unit a member of its group before it runs: whatever breaks, its caller hears of it.
+fn joined(members: &mut Vec<Member>, entry: Entry) -> Job {
+    members.push(Member { committed: entry.committed, broken: false });
+    entry.job
+}
+
 /// Handle to the writer.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     queue: mpsc::Sender<Entry>,
+    stop: Arc<Notify>,
     stopped: Arc<tokio::sync::Semaphore>,
 }
 
@@ -44,16 +58,17 @@ impl std::fmt::Debug for Entry {
 }
 
 impl Writer {
-    /// Starts the writer on its own task; it ends when the last handle is gone.
+    /// Starts the writer on its own task; it ends when it is closed or the last handle is gone.
     pub(crate) fn start(unit: Unit, clock: &Arc<dyn Clock>) -> Self {
         let (queue, entries) = mpsc::channel(QUEUE);
         let stopped = Arc::new(tokio::sync::Semaphore::new(0));
-        let (clock, done) = (Arc::clone(clock), Arc::clone(&stopped));
+        let stop = Arc::new(Notify::new());
+        let (clock, asked, done) = (Arc::clone(clock), Arc::clone(&stop), Arc::clone(&stopped));
         tokio::spawn(async move {
-            run(unit, entries, clock).await;
+            run(unit, entries, &asked, clock).await;
             done.close();
         });
-        Self { queue, stopped }
+        Self { queue, stop, stopped }
     }
 
     pub(crate) async fn write<T, E>(&self, work: Work<T, E>) -> Result<T, E>
@@ -85,21 +100,34 @@ impl Writer {
         if self.queue.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
     }
 
+    /// What was handed in before is written; what comes later is told that the store is closed.
     pub(crate) async fn close(self) {
-        drop(self.queue);
+        self.stop.notify_one();
         // Resolves with an error when the writer closes it.
         let _ = self.stopped.acquire().await;
     }
 }
 
-async fn run(mut unit: Unit, mut entries: mpsc::Receiver<Entry>, clock: Arc<dyn Clock>) {
-    while let Some(first) = entries.recv().await {
-        let mut answers = Vec::new();
-        let outcome = group(&mut unit, first, &mut entries, &clock, &mut answers).await;
+async fn run(mut unit: Unit, mut entries: mpsc::Receiver<Entry>, stop: &Notify, clock: Arc<dyn Clock>) {
+    loop {
+        let next = match select(Box::pin(entries.recv()), Box::pin(stop.notified())).await {
+            Either::Left((next, _)) => Some(next),
+            Either::Right(_) => None,
+        };
+        let first = match next {
+            Some(Some(first)) => first,
+            Some(None) => return,
+            None => {
+                entries.close();
+                continue;
+            }
+        };
+        let mut members = Vec::new();
+        let outcome = group(&mut unit, first, &mut entries, &clock, &mut members).await;
         match outcome {
             Ok(()) => {
-                for committed in answers {
-                    let _ = committed.send(Ok(()));
+                for Member { committed, broken } in members {
+                    let _ = committed.send(if broken { Err(StoreError::UnitBroken) } else { Ok(()) });
                 }
             }
             Err(error) => {
@@ -107,7 +135,7 @@ async fn run(mut unit: Unit, mut entries: mpsc::Receiver<Entry>, clock: Arc<dyn 
                 // The connection may stand inside a transaction or not; either way it must start afresh.
                 let _ = unit.connection().run("ROLLBACK").await;
                 unit.forget_events_after(0);
-                for committed in answers {
+                for Member { committed, .. } in members {
                     let _ = committed.send(Err(StoreError::UnitBroken));
                 }
             }
@@ -121,23 +149,29 @@ async fn group(
     first: Entry,
     entries: &mut mpsc::Receiver<Entry>,
     clock: &Arc<dyn Clock>,
-    answers: &mut Vec<oneshot::Sender<Result<(), StoreError>>>,
+    members: &mut Vec<Member>,
 ) -> Result<(), StoreError> {
     let started = clock.monotonic();
-    let mut next = Some(first);
+    let mut next = Some(joined(members, first));
     unit.connection().run("BEGIN IMMEDIATE").await?;
-    while let Some(Entry { job, committed }) = next.take() {
+    while let Some(job) = next.take() {
         let kept_events = unit.recorded();
         unit.connection().run("SAVEPOINT unit").await?;
+        // What failed before, failed with another group.
+        unit.connection().take_failed();
         let keep = AssertUnwindSafe(job(unit)).catch_unwind().await;
-        if !matches!(keep, Ok(true)) {
+        let failed = unit.connection().take_failed();
+        if failed || !matches!(keep, Ok(true)) {
             unit.connection().run("ROLLBACK TO unit").await?;
             unit.forget_events_after(kept_events);
         }
         unit.connection().run("RELEASE unit").await?;
-        answers.push(committed);
-        if answers.len() < MOST_UNITS && clock.monotonic().saturating_sub(started) < LONGEST_GATHERING {
-            next = entries.try_recv().ok();
+        // A unit that gave an error of its own hears that one.
+        if let Some(member) = members.last_mut() {
+            member.broken = failed && matches!(keep, Ok(true));
+        }
+        if members.len() < MOST_UNITS && clock.monotonic().saturating_sub(started) < LONGEST_GATHERING {
+            next = entries.try_recv().ok().map(|entry| joined(members, entry));
         }
     }
     unit.append_events().await?;

@@ -68,14 +68,23 @@ impl Fault {
     }
 }
 
+/// What is known of a stream on the way through the log.
+#[derive(Default)]
 struct StreamState {
-    events: i64,
+    /// Events that came by, and the hash of the last one.
+    walked: i64,
+    hash: Vec<u8>,
+    /// What the stream's head says; nothing if it has none.
+    counted: i64,
     head: Vec<u8>,
 }
 
-/// Walks the log once, in the order of its positions.
+/// Walks the log once, in the order of its positions. Events may be appended meanwhile: the log's count was read
+/// first, then the heads, then the events, so every counted event is in its stream's head, and every event that a head
+/// counts comes by.
 struct Walk<'k> {
     keyring: &'k Keyring,
+    counted: i64,
     next_position: i64,
     streams: HashMap<String, StreamState>,
     seals: std::iter::Peekable<std::vec::IntoIter<Seal>>,
@@ -83,36 +92,62 @@ struct Walk<'k> {
 }
 
 impl Walk<'_> {
-    fn event(&mut self, event: &Event) -> Result<Option<Fault>, StoreError> {
+    fn event(&mut self, event: &Event) -> Result<(), Fault> {
         let at = event.position;
         if at != self.next_position {
-            return Ok(Some(Fault::new(self.next_position, "event", "is missing")));
+            return Err(Fault::new(self.next_position, "event", "is missing"));
+        }
+        authentic(self.keyring, &event.key_id, &event.message(), &event.hash)
+            .map_err(|problem| Fault::new(at, &event.id, problem))?;
+        let state = self.streams.entry(event.stream.clone()).or_default();
+        let previous: &[u8] = if state.walked == 0 { &NO_HASH } else { &state.hash };
+        if event.stream_position != state.walked + 1 || event.previous_hash != previous {
+            return Err(Fault::new(at, &event.id, "does not follow the event before it in its stream"));
+        }
+        state.walked += 1;
+        state.hash.clone_from(&event.hash);
+        let beyond = state.walked > state.counted && at <= self.counted;
+        if beyond || (state.walked == state.counted && state.hash != state.head) {
+            return Err(Fault::new(at, &event.stream, NOT_AT_HEAD));
         }
         self.next_position += 1;
-        if !self.keyring.audit_mac_is(&event.key_id, &event.message(), &event.hash)? {
-            return Ok(Some(Fault::new(at, &event.id, "was altered")));
-        }
-        let state = self
-            .streams
-            .entry(event.stream.clone())
-            .or_insert_with(|| StreamState { events: 0, head: NO_HASH.to_vec() });
-        if event.stream_position != state.events + 1 || event.previous_hash != state.head {
-            return Ok(Some(Fault::new(at, &event.id, "does not follow the event before it in its stream")));
-        }
-        state.events += 1;
-        state.head.clone_from(&event.hash);
         self.unsealed.push(event.hash.clone());
-        match self.seals.peek() {
-            Some(seal) if seal.last_position == at => Ok(self.close_seal()),
-            _ => Ok(None),
+        match self.seals.next_if(|seal| seal.last_position == at) {
+            Some(seal) if merkle_root(&std::mem::take(&mut self.unsealed)) != seal.root => {
+                Err(Fault::new(at, seal_name(seal.number), "does not match its events"))
+            }
+            _ => Ok(()),
         }
     }
 
-    fn close_seal(&mut self) -> Option<Fault> {
-        let seal = self.seals.next()?;
-        let covered = std::mem::take(&mut self.unsealed);
-        (merkle_root(&covered) != seal.root)
-            .then(|| Fault::new(seal.last_position, seal_name(seal.number), "does not match its events"))
+    /// After the last event; `counted` is the log's count as it is now.
+    fn end(&mut self, counted: i64) -> Result<(), Fault> {
+        if let Some(seal) = self.seals.next() {
+            let problem = "covers events that are missing at the end of the log";
+            return Err(Fault::new(seal.last_position, seal_name(seal.number), problem));
+        }
+        if self.counted >= self.next_position || counted < self.next_position - 1 {
+            let problem = "is missing at the end of the log, or the log's count was altered";
+            return Err(Fault::new(self.next_position, "event", problem));
+        }
+        let short = self.streams.iter().filter(|(_, state)| state.walked < state.counted);
+        match short.map(|(stream, _)| stream).min() {
+            Some(stream) => Err(Fault::new(None, stream, NOT_AT_HEAD)),
+            None => Ok(()),
+        }
+    }
+}
+
+const NOT_AT_HEAD: &str = "does not end where its head says";
+
+/// Whether `mac` is ours. A key id that we do not know is a fault like any other: it may have been altered.
+fn authentic(keyring: &Keyring, key_id: &str, message: &[u8], mac: &[u8]) -> Result<(), String> {
+    match keyring.audit_mac_is(key_id, message, mac) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err("was altered".to_owned()),
+        Err(_) => Err(format!(
+            "was altered, or written under master key {key_id}, which is missing from `[encryption] previous`"
+        )),
     }
 }
 
@@ -120,10 +155,11 @@ fn seal_name(number: i64) -> String {
     format!("seal {number}")
 }
 
-/// Checks every event, every stream and every seal; with an anchor, also that nothing before it changed.
+/// Checks every event, every stream and every seal; with an anchor, also that nothing before it changed. Others may go
+/// on writing.
 ///
 /// # Errors
-/// If the database fails or an event was authenticated by a key that is not configured.
+/// If the database fails.
 pub async fn verify(
     connection: &mut Connection,
     keyring: &Keyring,
@@ -131,80 +167,81 @@ pub async fn verify(
 ) -> Result<Verification, StoreError> {
     let seals = seals(connection).await?;
     let newest = seals.last().cloned();
-    let mut first_bad = check_seals(keyring, &seals).or_else(|| check_anchor(anchor, &seals));
+    let counted = count(connection).await?;
     let mut walk = Walk {
         keyring,
+        counted,
         next_position: 1,
         streams: HashMap::new(),
-        seals: seals.into_iter().peekable(),
+        seals: Vec::new().into_iter().peekable(),
         unsealed: Vec::new(),
     };
-    let (mut events, mut after) = (0, 0);
-    'pages: while first_bad.is_none() {
+    let mut verdict = check_seals(keyring, &seals).and_then(|()| check_anchor(anchor, &seals));
+    walk.seals = seals.into_iter().peekable();
+    if verdict.is_ok() {
+        verdict = read_heads(connection, &mut walk).await?;
+    }
+    let (mut events, mut after) = (0, i64::MIN);
+    while verdict.is_ok() {
         let page = super::list(connection, None, after, PAGE).await?;
-        let Some(last) = page.last() else { break };
+        let Some(last) = page.last() else {
+            verdict = walk.end(count(connection).await?);
+            break;
+        };
         after = last.position;
         for event in &page {
             events += 1;
-            first_bad = walk.event(event)?;
-            if first_bad.is_some() {
-                break 'pages;
+            verdict = walk.event(event);
+            if verdict.is_err() {
+                break;
             }
         }
     }
-    if first_bad.is_none() {
-        first_bad = check_end(connection, &mut walk).await?;
-    }
-    if first_bad.is_none() {
-        first_bad = check_heads(connection, &walk).await?;
-    }
-    Ok(Verification { events, valid: first_bad.is_none(), first_bad, seal: newest })
+    Ok(Verification { events, valid: verdict.is_ok(), first_bad: verdict.err(), seal: newest })
 }
 
-fn check_seals(keyring: &Keyring, seals: &[Seal]) -> Option<Fault> {
-    let mut previous = (0, 0, NO_HASH.to_vec());
+/// How many events the log says it has.
+async fn count(connection: &mut Connection) -> Result<i64, StoreError> {
+    let row = connection.sql(sql!("SELECT events FROM audit_log WHERE id = 1")).first().await?;
+    row.map_or(Ok(0), |row| row.integer(0))
+}
+
+fn check_seals(keyring: &Keyring, seals: &[Seal]) -> Result<(), Fault> {
+    let mut previous = (0, 0, NO_HASH.as_slice());
     for seal in seals {
         let (number, last_position, hash) = previous;
         let at = seal.last_position;
         let name = seal_name(seal.number);
         if seal.number != number + 1 || seal.first_position != last_position + 1 || seal.previous_hash != hash
         {
-            return Some(Fault::new(at, name, "does not follow the seal before it"));
+            return Err(Fault::new(at, name, "does not follow the seal before it"));
         }
         let signed = UnparsedPublicKey::new(&ED25519, &seal.public_key).verify(&seal.hash, &seal.signature);
         if seal.hash != seal.expected_hash() || signed.is_err() || !keyring.is_ours(&seal.public_key) {
-            return Some(Fault::new(at, name, "was altered or not made by this installation"));
+            return Err(Fault::new(at, name, "was altered or not made by this installation"));
         }
-        previous = (seal.number, seal.last_position, seal.hash.clone());
+        previous = (seal.number, seal.last_position, &seal.hash);
     }
-    None
+    Ok(())
 }
 
-fn check_anchor(anchor: Option<&Anchor>, seals: &[Seal]) -> Option<Fault> {
-    let Anchor(kept) = anchor?;
-    let found = usize::try_from(kept.number - 1).ok().and_then(|at| seals.get(at));
+fn check_anchor(anchor: Option<&Anchor>, seals: &[Seal]) -> Result<(), Fault> {
+    let Some(Anchor(kept)) = anchor else { return Ok(()) };
+    let found = kept.number.checked_sub(1).and_then(|at| seals.get(usize::try_from(at).ok()?));
     let problem = match found {
-        Some(found) if found == kept => return None,
+        Some(found) if found == kept => return Ok(()),
         Some(_) => "differs from the anchor: the log was rewritten",
         None => "is in the anchor but not in the log: the log was rolled back",
     };
-    Some(Fault::new(kept.last_position, seal_name(kept.number), problem))
+    Err(Fault::new(kept.last_position, seal_name(kept.number), problem))
 }
 
-async fn check_end(connection: &mut Connection, walk: &mut Walk<'_>) -> Result<Option<Fault>, StoreError> {
-    if let Some(seal) = walk.seals.next() {
-        let problem = "covers events that are missing at the end of the log";
-        return Ok(Some(Fault::new(seal.last_position, seal_name(seal.number), problem)));
-    }
-    let row = connection.sql(sql!("SELECT events FROM audit_log WHERE id = 1")).first().await?;
-    let counted = row.map_or(Ok(0), |row| row.integer(0))?;
-    Ok((counted != walk.next_position - 1)
-        .then(|| Fault::new(walk.next_position, "event", "is missing at the end of the log")))
-}
-
-async fn check_heads(connection: &mut Connection, walk: &Walk<'_>) -> Result<Option<Fault>, StoreError> {
+/// Reads the heads of all streams.
+async fn read_heads(
+    connection: &mut Connection,
+    walk: &mut Walk<'_>,
+) -> Result<Result<(), Fault>, StoreError> {
     let mut after = String::new();
-    let mut seen = 0_usize;
     loop {
         let rows = connection
             .sql(sql!(
@@ -216,23 +253,19 @@ async fn check_heads(connection: &mut Connection, walk: &Walk<'_>) -> Result<Opt
             .rows()
             .await?;
         if rows.is_empty() {
-            break;
+            return Ok(Ok(()));
         }
         for row in &rows {
-            let (stream, events, head) = (row.text(0)?, row.integer(1)?, row.bytes(2)?);
-            let message = head_message(&stream, events, &head);
-            let walked = walk.streams.get(&stream);
-            if !walk.keyring.audit_mac_is(&row.text(3)?, &message, &row.bytes(4)?)? {
-                return Ok(Some(Fault::new(None, stream, "has a head that was altered")));
+            let (stream, counted, head) = (row.text(0)?, row.integer(1)?, row.bytes(2)?);
+            let message = head_message(&stream, counted, &head);
+            if let Err(problem) = authentic(walk.keyring, &row.text(3)?, &message, &row.bytes(4)?) {
+                return Ok(Err(Fault::new(None, stream, format!("has a head that {problem}"))));
             }
-            if walked.is_none_or(|walked| walked.events != events || walked.head != head) {
-                return Ok(Some(Fault::new(None, stream, "does not end where its head says")));
-            }
-            seen += 1;
-            after = stream;
+            after.clone_from(&stream);
+            let state = StreamState { counted, head, ..StreamState::default() };
+            walk.streams.insert(stream, state);
         }
     }
-    Ok((seen != walk.streams.len()).then(|| Fault::new(None, "streams", "a stream's head is missing")))
 }
 
 async fn seals(connection: &mut Connection) -> Result<Vec<Seal>, StoreError> {

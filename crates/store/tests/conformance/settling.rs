@@ -66,7 +66,7 @@ async fn many_workers_see_one_zero_per_request(database: TestDatabase) {
     // Every run, in no order, dealt out in hands of up to five: one unit settles several requests.
     let mut runs: Vec<RequestId> = ids.iter().flat_map(|id| [*id; RUNS]).collect();
     let randomness = SeededRandomness::new(11);
-    let mut draw = |below: usize| {
+    let draw = |below: usize| {
         let mut bytes = [0; 4];
         randomness.fill(&mut bytes);
         usize::try_from(u32::from_le_bytes(bytes)).unwrap() % below

@@ -51,7 +51,7 @@ async fn a_failing_unit_keeps_nothing(database: TestDatabase) {
         .store
         .write(move |unit| {
             Box::pin(async move {
-                requests::insert(unit.connection(), &[request.clone()]).await?;
+                requests::insert(unit.connection(), std::slice::from_ref(&request)).await?;
                 note(unit, Stream::Request(request.id), 1);
                 Err(OwnError::Refused)
             })
@@ -69,7 +69,7 @@ async fn a_panicking_unit_keeps_nothing_and_the_next_one_works(database: TestDat
         .store
         .write(move |unit| {
             Box::pin(async move {
-                requests::insert(unit.connection(), &[copy.clone()]).await?;
+                requests::insert(unit.connection(), std::slice::from_ref(&copy)).await?;
                 note(unit, Stream::Request(copy.id), 1);
                 panic!("a fault of the program, on purpose");
             })
@@ -90,7 +90,7 @@ async fn units_beside_failing_ones_are_kept(database: TestDatabase) {
     let units = rows.iter().cloned().enumerate().map(|(number, request)| {
         fixture.store.write::<(), OwnError, _>(move |unit| {
             Box::pin(async move {
-                requests::insert(unit.connection(), &[request.clone()]).await?;
+                requests::insert(unit.connection(), std::slice::from_ref(&request)).await?;
                 note(unit, Stream::Request(request.id), number);
                 match number % 3 {
                     0 => Ok(()),
@@ -122,7 +122,7 @@ async fn units_submitted_together_are_all_kept(database: TestDatabase) {
     let units = fixture.requests(200).into_iter().enumerate().map(|(number, request)| {
         fixture.store.write::<_, StoreError, _>(move |unit| {
             Box::pin(async move {
-                requests::insert(unit.connection(), &[request.clone()]).await?;
+                requests::insert(unit.connection(), std::slice::from_ref(&request)).await?;
                 note(unit, Stream::Request(request.id), number);
                 Ok(number)
             })
@@ -179,7 +179,7 @@ async fn a_unit_sees_its_own_rows(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
     let request = fixture.request();
     let seen = keep!(fixture, |unit| {
-        requests::insert(unit.connection(), &[request.clone()]).await?;
+        requests::insert(unit.connection(), std::slice::from_ref(&request)).await?;
         requests::find(unit.connection(), request.id).await
     });
     assert!(seen.is_some());
@@ -196,7 +196,7 @@ async fn a_unit_whose_caller_went_away_is_kept_whole(database: TestDatabase) {
         store
             .write::<_, StoreError, _>(move |unit| {
                 Box::pin(async move {
-                    requests::insert(unit.connection(), &[request.clone()]).await?;
+                    requests::insert(unit.connection(), std::slice::from_ref(&request)).await?;
                     written.send(()).unwrap();
                     wait_go_on.await.unwrap();
                     note(unit, Stream::Request(request.id), 1);
@@ -283,5 +283,22 @@ fn a_reader_of_sqlite_cannot_write() {
         let mut reader = fixture.reader().await;
         assert!(requests::insert(&mut reader, &[request]).await.is_err());
         assert!(requests::count_by_state(&mut reader).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn a_unit_that_cannot_begin_is_told_that_it_broke() {
+    habeas_testing::block_on(async {
+        let fixture = Fixture::on(TestDatabase::sqlite()).await;
+        static IMPATIENT: habeas_store::dialect::Sql =
+            habeas_store::dialect::Sql::new("PRAGMA busy_timeout = 0");
+        keep!(fixture, |unit| unit.connection().sql(&IMPATIENT).rows().await);
+        let mut other_program = fixture.database.raw().await;
+        other_program.run("BEGIN IMMEDIATE").await;
+        let (first, second) = (fixture.request(), fixture.request());
+        let outcome = attempt!(fixture, |unit| requests::insert(unit.connection(), &[first]).await);
+        assert!(matches!(outcome, Err(StoreError::UnitBroken)), "not closing, but broken: {outcome:?}");
+        other_program.run("ROLLBACK").await;
+        keep!(fixture, |unit| requests::insert(unit.connection(), &[second]).await);
     });
 }

@@ -1,12 +1,8 @@
 //! Requests from intake to their end, against the simulated vendor over real HTTP, on both databases.
 
-#![allow(clippy::unwrap_used, reason = "a failed step is a failed test")]
-
-mod support;
-
-use habeas_domain::{Actor, Outcome, RequestState, Right, RunStatus};
+use crate::support::{ANA, CONTACTS, Company, operator};
+use habeas_domain::{Outcome, RequestState, Right, RunStatus};
 use habeas_testing::{TestDatabase, on_both_databases};
-use support::Company;
 
 on_both_databases![
     an_access_request_collects_every_contact_and_waits_for_its_package,
@@ -14,11 +10,9 @@ on_both_databases![
     a_person_in_no_contact_is_told_so,
 ];
 
-const CONTACTS: &str = "GET /api/v2/orgs/{org}/contacts/";
-
 async fn an_access_request_collects_every_contact_and_waits_for_its_package(database: TestDatabase) {
     let company = Company::new(database).await;
-    let id = company.ask(Right::Access, "ana.silva@example.test").await;
+    let id = company.ask(Right::Access, ANA).await;
     assert_eq!(company.state(id).await, RequestState::Collecting);
     company.work().await;
     let request = company.request(id).await;
@@ -29,7 +23,7 @@ async fn an_access_request_collects_every_contact_and_waits_for_its_package(data
     // One of the two has the address only in its second place, in upper case.
     assert_eq!(runs[0].run.records_found, Some(2));
     assert!(company.calls(CONTACTS) > 0);
-    let actor = Actor::local_operator();
+    let actor = operator();
     let package = company.casework.package(&actor, id).await.unwrap();
     let package: serde_json::Value = serde_json::from_slice(&package).unwrap();
     assert_eq!(package["systems"][0]["records"].as_array().unwrap().len(), 2);
@@ -41,7 +35,7 @@ async fn an_access_request_collects_every_contact_and_waits_for_its_package(data
 
 async fn a_deletion_deletes_what_was_selected_and_proves_it(database: TestDatabase) {
     let company = Company::new(database).await;
-    let email = "ana.silva@example.test";
+    let email = ANA;
     let keys = company.sandbox.readycloud().contacts_with_email(email);
     assert_eq!(keys.len(), 2);
     let id = company.ask(Right::Deletion, email).await;

@@ -1,0 +1,18 @@
+//! What the engine, casework, the store and a connector do together: real requests against the simulated vendor over
+//! real HTTP, on SQLite and on PostgreSQL. No test waits: time passes when a test says so.
+//!
+//! All in one program, because linking one is far cheaper than linking many.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
+
+mod support;
+
+mod crashes;
+mod events;
+mod faults;
+mod forgetting;
+mod pace;
+mod people;
+mod proof;
+mod requests;
+mod review;
+mod sharing;

@@ -1,0 +1,345 @@
+//! A company with one ReadyCloud account: real store, real HTTP, a clock that stands still.
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use habeas_casework::connections::{ConnectionCase, NewConnection};
+use habeas_casework::intake::{Delivery, GivenIdentifier, NewRequest};
+use habeas_casework::queries::{RecordCase, RequestCase, RunCase};
+use habeas_casework::work::Claimed;
+use habeas_casework::{CapabilityChoices, Casework, CaseworkError, CaseworkSettings, ConnectorSource as _};
+use habeas_domain::{Actor, IdentifierType, Outcome, Phase, RequestId, RequestState, Right};
+use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
+use habeas_environment::Environment;
+use habeas_integrations::{Catalogue, Connector, Settings};
+use habeas_sandbox::faults::{Fault, Rule};
+use habeas_sandbox::readycloud::ContactSpec;
+use habeas_sandbox::{Sandbox, SandboxOptions};
+use habeas_store::due_work::Lease;
+use habeas_testing::TestDatabase;
+
+pub(crate) use time::Time;
+
+mod time;
+
+/// How long the engine of these tests leases work.
+pub(crate) const LEASE: Duration = Duration::from_secs(60);
+/// The same, as casework wants it.
+pub(crate) const LEASE_MS: i64 = 60_000;
+/// The token of the company's first connection.
+pub(crate) const TOKEN: &str = "rc-demo-token";
+
+pub(crate) const CONTACTS: &str = "GET /api/v2/orgs/{org}/contacts/";
+pub(crate) const CONTACT: &str = "GET /api/v2/orgs/{org}/contacts/{contact}/";
+pub(crate) const DELETE: &str = "DELETE /api/v2/orgs/{org}/contacts/{contact}/";
+
+/// One person with two contacts, one of them with the address in its second place and in upper case.
+pub(crate) const ANA: &str = "ana.silva@example.test";
+
+/// How a company is set up where it differs from the usual.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Setup {
+    /// People that the vendor knows besides its fixtures.
+    pub(crate) people: usize,
+    /// The vendor's limit of each class per minute.
+    pub(crate) limit: Option<u32>,
+    /// Share of the limit that the engine uses; `None` = the product's default.
+    pub(crate) budget: Option<f64>,
+    /// Whether company and vendor live in the same time, which sleepers move on.
+    pub(crate) shared_time: bool,
+}
+
+impl Default for Setup {
+    /// No limit worth speaking of, and a clock of the company's own that stands still.
+    fn default() -> Self {
+        Self { people: 0, limit: None, budget: Some(10_000.0), shared_time: false }
+    }
+}
+
+/// A budget at which every call for reading is due ten seconds after the one before: longer than a worker waits, so
+/// an engine makes one call and gives the work back. A test can so look at a pass page by page.
+pub(crate) const PAGE_BY_PAGE: f64 = 0.24;
+
+/// What one process of the product holds.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) casework: Casework,
+    pub(crate) engine: Engine,
+    pub(crate) vendors: Arc<Vendors>,
+}
+
+pub(crate) struct Company {
+    pub(crate) time: Time,
+    pub(crate) environment: Environment,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) connection: ConnectionCase,
+    pub(crate) database: TestDatabase,
+    setup: Setup,
+    process: Process,
+}
+
+impl Deref for Company {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Company {
+    pub(crate) async fn new(database: TestDatabase) -> Self {
+        Self::with(database, Setup::default()).await
+    }
+
+    pub(crate) async fn with(database: TestDatabase, setup: Setup) -> Self {
+        let options = SandboxOptions { people: setup.people, seed: 7, ..SandboxOptions::default() };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        sandbox.readycloud().set_limits(setup.limit, setup.limit);
+        let (time, environment) =
+            if setup.shared_time { Time::shared_with(&sandbox) } else { Time::standing_still() };
+        let process = open(&database, &environment, &sandbox, setup).await;
+        let connection = connect(&process, "shop", TOKEN).await.unwrap();
+        sandbox.calls().reset();
+        Self { time, environment, sandbox, connection, database, setup, process }
+    }
+
+    /// Another process on the same database, as after a crash or on another machine.
+    pub(crate) async fn another_process(&self) -> Process {
+        open(&self.database, &self.environment, &self.sandbox, self.setup).await
+    }
+
+    /// Another connection of the company, with a token of its own.
+    pub(crate) async fn connect(&self, name: &str, token: &str) -> Result<ConnectionCase, CaseworkError> {
+        connect(&self.process, name, token).await
+    }
+
+    /// Has the vendor know this address in one more contact; the contact's key.
+    pub(crate) fn add_contact(&self, email: &str) -> String {
+        let spec = ContactSpec {
+            first_name: "Test".to_owned(),
+            last_name: "Person".to_owned(),
+            email: Some(email.to_owned()),
+            ..ContactSpec::default()
+        };
+        self.sandbox.readycloud().add_contact(spec).unwrap()
+    }
+
+    /// As many people as asked for, each in one contact; their addresses.
+    pub(crate) fn add_people(&self, group: &str, people: usize) -> Vec<String> {
+        let emails: Vec<_> = (0..people).map(|number| format!("{group}.{number}@example.test")).collect();
+        for email in &emails {
+            self.add_contact(email);
+        }
+        emails
+    }
+
+    pub(crate) fn fault(&self, rule: Rule) {
+        self.sandbox.faults().add(rule).unwrap();
+    }
+
+    pub(crate) async fn ask(&self, right: Right, email: &str) -> RequestId {
+        self.try_ask(right, email, false).await.unwrap()
+    }
+
+    pub(crate) async fn ask_with_review(&self, right: Right, email: &str) -> RequestId {
+        self.try_ask(right, email, true).await.unwrap()
+    }
+
+    pub(crate) async fn try_ask(
+        &self,
+        right: Right,
+        email: &str,
+        review: bool,
+    ) -> Result<RequestId, CaseworkError> {
+        self.casework.create_request(&operator(), asking(right, email, review), None).await
+    }
+
+    /// Asks for many people in one call.
+    pub(crate) async fn ask_for_all(&self, right: Right, emails: &[String]) -> Vec<RequestId> {
+        let asked = emails.iter().map(|email| asking(right, email, false)).collect();
+        let created = self.casework.create_requests(&operator(), asked).await.unwrap();
+        created.into_iter().map(Result::unwrap).collect()
+    }
+
+    /// Lets the engine work until nothing is due, and lets the waits of retries pass.
+    pub(crate) async fn work(&self) {
+        self.work_of(&self.process).await;
+    }
+
+    /// The same, by another process.
+    pub(crate) async fn work_of(&self, process: &Process) {
+        for _ in 0..2_000 {
+            process.engine.work_until_idle().await;
+            if !self.let_wait_pass().await {
+                return;
+            }
+        }
+        panic!("the work never ends");
+    }
+
+    /// Moves the clock to when work goes on; whether there is any.
+    pub(crate) async fn let_wait_pass(&self) -> bool {
+        let next = self.next_operation().await;
+        if let Some(next) = next {
+            self.time.advance_to(next);
+        }
+        next.is_some()
+    }
+
+    /// When the next operation is due; checks of connections repeat for ever and are left out.
+    pub(crate) async fn next_operation(&self) -> Option<jiff::Timestamp> {
+        use habeas_store::dialect::Sql;
+        static NEXT: Sql =
+            Sql::new("SELECT min({greatest}(next_at, lease_until)) FROM due_work WHERE kind = 'operation'");
+        let mut reader = self.casework.store().reader().await.unwrap();
+        reader.sql(&NEXT).first().await.unwrap().and_then(|row| row.optional_time(0).unwrap())
+    }
+
+    pub(crate) async fn request(&self, id: RequestId) -> RequestCase {
+        self.casework.request(&operator(), id).await.unwrap()
+    }
+
+    pub(crate) async fn state(&self, id: RequestId) -> RequestState {
+        self.request(id).await.request.state
+    }
+
+    pub(crate) async fn outcome(&self, id: RequestId) -> Option<Outcome> {
+        self.request(id).await.request.outcome
+    }
+
+    pub(crate) async fn runs(&self, id: RequestId) -> Vec<RunCase> {
+        self.casework.runs(&operator(), id).await.unwrap()
+    }
+
+    /// The run of the phase that is under way, where there is only one connection.
+    pub(crate) async fn last_run(&self, id: RequestId) -> RunCase {
+        let mut runs = self.runs(id).await;
+        let erasing = runs.iter().position(|one| one.run.phase == Phase::Erase);
+        runs.swap_remove(erasing.unwrap_or(0))
+    }
+
+    /// The line that people read below the last run.
+    pub(crate) async fn sentence(&self, id: RequestId) -> String {
+        self.last_run(id).await.run.detail.sentence()
+    }
+
+    pub(crate) async fn records(&self, id: RequestId) -> Vec<RecordCase> {
+        self.casework.records(&operator(), id, None, 200).await.unwrap().items
+    }
+
+    /// Kinds of the events in a request's history.
+    pub(crate) async fn history(&self, id: RequestId) -> Vec<String> {
+        let events = self.casework.events(&operator(), id, 0, 200).await.unwrap().items;
+        events.into_iter().map(|event| event.kind).collect()
+    }
+
+    pub(crate) fn calls(&self, route: &str) -> u64 {
+        self.sandbox.calls().count("readycloud", route)
+    }
+
+    pub(crate) fn all_calls(&self) -> u64 {
+        self.sandbox.calls().summary().total
+    }
+
+    /// Deletions of a contact: how many arrived, and how many took effect.
+    pub(crate) fn deletions_of(&self, contact: &str) -> (u64, u64) {
+        let counts = self.sandbox.calls().deletions_of("readycloud", contact);
+        (counts.arrived, counts.effects)
+    }
+
+    /// Every row of the database.
+    pub(crate) async fn dump(&self) -> Vec<String> {
+        self.database.raw().await.dump().await
+    }
+
+    /// Claims what is due, as a worker does; whoever drops it is a worker that died.
+    pub(crate) async fn claim(&self) -> Claimed {
+        let lane = self.connection.stored.id.to_string();
+        self.casework.claim(&lane, LEASE_MS, 100).await.unwrap()
+    }
+
+    /// What a worker calls the vendor with.
+    pub(crate) async fn connector(&self) -> Box<dyn Connector> {
+        let access = self.casework.connection_access(self.connection.stored.id).await.unwrap();
+        self.vendors.connect(&access.integration, &access.settings, &access.account).unwrap()
+    }
+
+    pub(crate) async fn audit_is_whole(&self) -> bool {
+        self.casework.verify_audit(&operator(), None).await.unwrap().valid
+    }
+}
+
+async fn open(
+    database: &TestDatabase,
+    environment: &Environment,
+    sandbox: &Sandbox,
+    setup: Setup,
+) -> Process {
+    let store = database.open(environment).await;
+    let catalogue = Arc::new(Catalogue::default());
+    let options = IntegrationOptions {
+        base_url: Some(sandbox.addresses().readycloud.parse().unwrap()),
+        budget: setup.budget,
+        ..IntegrationOptions::default()
+    };
+    let options = BTreeMap::from([("readycloud".to_owned(), options)]);
+    let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, LEASE).unwrap();
+    let casework = Casework::new(store, catalogue, vendors.clone(), CaseworkSettings::default());
+    let options = EngineOptions { workers: 2, lease: LEASE, poll_interval: Duration::from_millis(500) };
+    let engine = Engine::new(casework.clone(), Arc::clone(&vendors), options);
+    Process { casework, engine, vendors }
+}
+
+async fn connect(process: &Process, name: &str, token: &str) -> Result<ConnectionCase, CaseworkError> {
+    let new = NewConnection {
+        integration: "readycloud".to_owned(),
+        name: name.to_owned(),
+        settings: Settings::from_iter([("access_token", token)]),
+        deletion_completion: None,
+        capabilities: CapabilityChoices::new(),
+    };
+    process.casework.add_connection(&operator(), new).await
+}
+
+pub(crate) fn operator() -> Actor {
+    Actor::local_operator()
+}
+
+pub(crate) fn asking(right: Right, email: &str, review: bool) -> NewRequest {
+    NewRequest {
+        right,
+        policy: Some("eu-gdpr".to_owned()),
+        identifiers: vec![GivenIdentifier {
+            field: "subject.email".to_owned(),
+            kind: IdentifierType::Email,
+            value: email.to_owned(),
+            verified: None,
+        }],
+        review: Some(review),
+        delivery: (right == Right::Access).then_some(Delivery::Api),
+        received_at: None,
+        force: false,
+    }
+}
+
+/// A rule that strikes at lists of contacts.
+pub(crate) fn at_lists(fault: Fault) -> Rule {
+    Rule::new("readycloud", fault).method("GET").path_contains("/contacts/?")
+}
+
+/// A rule that strikes at deletions.
+pub(crate) fn at_deletions(fault: Fault) -> Rule {
+    Rule::new("readycloud", fault).method("DELETE")
+}
+
+/// A failure of the vendor's own.
+pub(crate) fn status(code: u16) -> Fault {
+    Fault::Status { code, body: None, retry_after: None }
+}
+
+/// A lease under which nothing is held any more.
+pub(crate) fn older(lease: &Lease) -> Lease {
+    Lease { fence: lease.fence - 1, ..lease.clone() }
+}

@@ -1,0 +1,104 @@
+//! `habeas connections ...`
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Subcommand};
+use habeas_domain::capability::{Capability, DeletionCompletion, Handling};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConnectionsCommand {
+    /// Connect a system; nothing is saved unless the vendor accepts the credentials and grants every permission needed
+    Add(NewConnection),
+    /// List connections with their state
+    List,
+    /// Show one connection
+    Show {
+        /// Its name or id (con_...)
+        connection: String,
+    },
+    /// Check one connection at its vendor now, or all; exits with 1 if a check fails
+    Check {
+        /// Its name or id (con_...)
+        connection: Option<String>,
+    },
+    /// Remove a connection and destroy its credentials
+    Remove {
+        /// Its name or id (con_...)
+        connection: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewConnection {
+    /// Which integration, for example readycloud (see `habeas integrations`)
+    pub(crate) integration: String,
+    /// How people tell this connection from others
+    #[arg(long)]
+    pub(crate) name: String,
+    /// A setting. VALUE may be env:NAME (taken from that environment variable) or file:PATH (the content of that
+    /// file), so that secrets need not stand on the command line
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]
+    pub(crate) settings: Vec<(String, SettingValue)>,
+    /// When an asynchronous deletion counts as complete
+    #[arg(long, value_name = "on_submit|on_completion")]
+    pub(crate) deletion_completion: Option<DeletionCompletion>,
+    /// Who serves a capability where it differs from the integration's own way, for example access=off
+    #[arg(long = "capability", value_name = "CAPABILITY=api|off", value_parser = capability)]
+    pub(crate) capabilities: Vec<(Capability, Handling)>,
+}
+
+/// Where the value of a setting comes from. Does not print it.
+#[derive(Clone)]
+pub(crate) enum SettingValue {
+    Given(String),
+    Environment(String),
+    File(PathBuf),
+}
+
+impl std::fmt::Debug for SettingValue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Given(_) => formatter.write_str("[redacted]"),
+            Self::Environment(name) => write!(formatter, "env:{name}"),
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+        }
+    }
+}
+
+fn pair<'t>(text: &'t str, example: &str) -> Result<(&'t str, &'t str), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.trim().is_empty() => Ok((key.trim(), value)),
+        _ => Err(format!("expected something like {example}")),
+    }
+}
+
+fn setting(text: &str) -> Result<(String, SettingValue), String> {
+    let (key, value) = pair(text, "access_token=env:READYCLOUD_TOKEN")?;
+    let value = if let Some(name) = value.strip_prefix("env:") {
+        SettingValue::Environment(name.to_owned())
+    } else if let Some(path) = value.strip_prefix("file:") {
+        SettingValue::File(path.into())
+    } else {
+        SettingValue::Given(value.to_owned())
+    };
+    Ok((key.to_owned(), value))
+}
+
+fn capability(text: &str) -> Result<(Capability, Handling), String> {
+    let (capability, handling) = pair(text, "access=off")?;
+    Ok((word(capability)?, word(handling)?))
+}
+
+/// A word of a vocabulary; the refusal lists the words there are.
+pub(super) fn word<W: FromStr<Err = habeas_domain::vocabulary::UnknownWord>>(
+    text: &str,
+) -> Result<W, String> {
+    text.trim().parse::<W>().map_err(|unknown| unknown.to_string())
+}
+
+/// `TYPE=VALUE` of an identifier.
+pub(super) fn identifier(text: &str) -> Result<(habeas_domain::IdentifierType, String), String> {
+    let (kind, value) = pair(text, "user_id=4711")?;
+    Ok((word(kind)?, value.to_owned()))
+}

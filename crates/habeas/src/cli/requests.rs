@@ -1,0 +1,189 @@
+//! `habeas requests ...`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use habeas_domain::lifecycle::RequestState;
+use habeas_domain::reason::{DenialReason, HoldReason, Relationship};
+use habeas_domain::{IdentifierType, RequestId, Right, RunId};
+use jiff::civil::Date;
+
+use super::connections::identifier;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RequestsCommand {
+    /// Take a request in
+    Create(NewRequest),
+    /// List requests, oldest first
+    List(RequestList),
+    /// Show a request with its runs
+    Show {
+        id: RequestId,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// End triage: confirm what is asked and ask the systems
+    Start {
+        id: RequestId,
+        /// Another policy than the one it came with
+        #[arg(long)]
+        policy: Option<String>,
+        /// Another right than the one it came with
+        #[arg(long)]
+        right: Option<Right>,
+        /// In which role the company holds the data
+        #[arg(long, value_name = "controller|processor")]
+        relationship: Option<Relationship>,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// List what was found about the person (the reading is written into the audit log)
+    Records { id: RequestId },
+    /// End the review: deliver, or delete what was left selected
+    Process {
+        id: RequestId,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Refuse, with a reason from the law
+    Deny {
+        id: RequestId,
+        /// Why
+        #[arg(long, value_name = "CODE")]
+        reason: DenialReason,
+        /// In your own words
+        #[arg(long)]
+        text: Option<String>,
+    },
+    /// Let nothing be sent for now
+    Hold {
+        id: RequestId,
+        /// Why
+        #[arg(long)]
+        reason: HoldReason,
+        /// In your own words
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Lift the hold
+    Resume { id: RequestId },
+    /// The person takes the request back
+    Withdraw { id: RequestId },
+    /// Try a run again
+    Retry {
+        id: RequestId,
+        /// The run (run_...)
+        run: RunId,
+        #[command(flatten)]
+        waiting: Waiting,
+    },
+    /// Go on without a run's system
+    Skip {
+        id: RequestId,
+        /// The run (run_...)
+        run: RunId,
+        /// Why: part of the evidence
+        #[arg(long)]
+        reason: String,
+    },
+    /// Break a run's work off
+    Stop {
+        id: RequestId,
+        /// The run (run_...)
+        run: RunId,
+        /// Why: part of the evidence
+        #[arg(long)]
+        reason: String,
+    },
+    /// Fetch the package of an access request
+    Package {
+        id: RequestId,
+        /// Where to write the ZIP file; - is stdout
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewRequest {
+    /// What is asked: access or deletion
+    #[arg(long)]
+    pub(crate) right: Right,
+    /// The person's e-mail address
+    #[arg(long)]
+    pub(crate) email: String,
+    /// Another value that finds the person, for example user_id=4711; may be repeated
+    #[arg(long = "identifier", value_name = "TYPE=VALUE", value_parser = identifier)]
+    pub(crate) identifiers: Vec<(IdentifierType, String)>,
+    /// Under which law [default: policies.default of the server's configuration]
+    #[arg(long)]
+    pub(crate) policy: Option<String>,
+    /// Deliver or delete without a person looking first
+    #[arg(long)]
+    pub(crate) no_review: bool,
+    /// How an access ends: a mailed link, or the first complete download over the API
+    #[arg(long)]
+    pub(crate) delivery: Option<Delivery>,
+    /// Also if the person has an open request of the same kind
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Delivery {
+    Mail,
+    Api,
+}
+
+impl Delivery {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mail => "mail",
+            Self::Api => "api",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RequestList {
+    /// Only those in this state
+    #[arg(long)]
+    pub(crate) state: Option<RequestState>,
+    /// Only those of this right
+    #[arg(long)]
+    pub(crate) right: Option<Right>,
+    /// Only open ones due before this date
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    pub(crate) due_before: Option<Date>,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Go on after the page that gave this cursor
+    #[arg(long)]
+    pub(crate) cursor: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Waiting {
+    /// Show the progress until the request is closed, delivered or needs a person (exit code 3); with SECONDS, at
+    /// most so long (exit code 1 when the time is up)
+    #[arg(long = "wait", value_name = "SECONDS", num_args = 0..=1, value_parser = seconds)]
+    #[expect(clippy::option_option, reason = "absent, present, present with a number")]
+    wait: Option<Option<u32>>,
+}
+
+impl Waiting {
+    /// For commands that have nothing to wait for.
+    pub(crate) const NOT: Self = Self { wait: None };
+
+    /// Whether to wait, and for how many seconds at most.
+    pub(crate) const fn seconds(self) -> Option<Option<u32>> {
+        self.wait
+    }
+}
+
+fn seconds(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "expected a number of seconds; write --wait behind the ids".to_owned())
+}

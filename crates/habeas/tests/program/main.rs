@@ -1,0 +1,13 @@
+//! The real program from outside: how it starts, refuses, answers and stops.
+//!
+//! All in one program, because linking one is far cheaper than linking many.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step is a failed test")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod commands;
+mod refusals;
+mod requests;
+mod serving;
+mod transports;

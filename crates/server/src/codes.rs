@@ -1,0 +1,69 @@
+//! Every error code there is. A code without a page below `docs/errors` does not compile.
+
+use axum::http::StatusCode;
+
+/// A stable error code with its status, its title and its page.
+#[derive(Clone, Copy, Debug)]
+pub struct Code {
+    /// As programs see it.
+    pub name: &'static str,
+    /// The HTTP status it comes with; `None` if it stands only in the `error` of a run or a connection's check.
+    pub status: Option<StatusCode>,
+    /// As people read it.
+    pub title: &'static str,
+    /// What it means, why it happens and what to do (Markdown).
+    pub page: &'static str,
+}
+
+macro_rules! codes {
+    ($($constant:ident, $name:literal, $status:expr, $title:literal;)+) => {
+        $(
+            #[doc = concat!("`", $name, "`")]
+            pub const $constant: Code = Code {
+                name: $name,
+                status: $status,
+                title: $title,
+                page: include_str!(concat!("../../../docs/errors/", $name, ".md")),
+            };
+        )+
+
+        /// All of them.
+        pub static CODES: &[Code] = &[$($constant),+];
+    };
+}
+
+use StatusCode as S;
+
+codes! {
+    VALIDATION, "validation", Some(S::UNPROCESSABLE_ENTITY), "The input cannot be used";
+    MALFORMED_JSON, "malformed_json", Some(S::BAD_REQUEST), "The body is not JSON";
+    BODY_UNREADABLE, "body_unreadable", Some(S::BAD_REQUEST), "The body did not arrive completely";
+    PAYLOAD_TOO_LARGE, "payload_too_large", Some(S::PAYLOAD_TOO_LARGE), "The body is too large";
+    UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", Some(S::UNSUPPORTED_MEDIA_TYPE), "The body has another type than expected";
+    METHOD_NOT_ALLOWED, "method_not_allowed", Some(S::METHOD_NOT_ALLOWED), "The address does not offer this method";
+    KEY_INVALID, "key_invalid", Some(S::UNAUTHORIZED), "The API key opens nothing";
+    ROLE_MISSING, "role_missing", Some(S::FORBIDDEN), "The key's roles do not allow this";
+    REVIEW_REQUIRED, "review_required", Some(S::FORBIDDEN), "The review may not be skipped";
+    NOT_FOUND, "not_found", Some(S::NOT_FOUND), "There is no such thing";
+    FORGOTTEN, "forgotten", Some(S::GONE), "It was destroyed at the end of its retention";
+    ILLEGAL_MOVE, "illegal_move", Some(S::CONFLICT), "This is not possible now";
+    DUPLICATE_REQUEST, "duplicate_request", Some(S::CONFLICT), "The person has an open request of this right";
+    NO_CONNECTION, "no_connection", Some(S::UNPROCESSABLE_ENTITY), "No connected system can serve this";
+    IDEMPOTENCY_MISMATCH, "idempotency_mismatch", Some(S::UNPROCESSABLE_ENTITY), "The Idempotency-Key was used for something else";
+    IDEMPOTENCY_RACE, "idempotency_race", Some(S::CONFLICT), "The same creation is under way";
+    NAME_TAKEN, "name_taken", Some(S::CONFLICT), "The name is in use";
+    CONNECTION_IN_USE, "connection_in_use", Some(S::CONFLICT), "Unfinished runs need the connection";
+    PERMISSIONS_MISSING, "permissions_missing", Some(S::UNPROCESSABLE_ENTITY), "The vendor account lacks permissions";
+    CREDENTIALS_REJECTED, "credentials_rejected", Some(S::UNPROCESSABLE_ENTITY), "The vendor does not accept the credentials";
+    CONNECTION_MISCONFIGURED, "connection_misconfigured", Some(S::UNPROCESSABLE_ENTITY), "A setting of the connection cannot work";
+    VENDOR_REFUSED, "vendor_refused", Some(S::UNPROCESSABLE_ENTITY), "The vendor refuses this for the account";
+    VENDOR_UNAVAILABLE, "vendor_unavailable", Some(S::BAD_GATEWAY), "The vendor cannot be asked now";
+    VENDOR_REJECTED_CALL, "vendor_rejected_call", None, "The vendor says that the call is wrong";
+    VENDOR_ANSWER_UNUSABLE, "vendor_answer_unusable", None, "The vendor's answer cannot be used";
+    VENDOR_RATE_LIMITED, "vendor_rate_limited", None, "The vendor says that it is called too often";
+    PACED, "paced", None, "The call waits for its turn";
+    STILL_THERE, "still_there", None, "The system still shows deleted records";
+    INTERNAL, "internal", Some(S::INTERNAL_SERVER_ERROR), "Something failed on our side";
+    STORE_UNAVAILABLE, "store_unavailable", Some(S::SERVICE_UNAVAILABLE), "The database does not answer";
+    NOT_READY, "not_ready", Some(S::SERVICE_UNAVAILABLE), "The server is not ready";
+}

@@ -1,0 +1,103 @@
+//! Connections.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::LOCATION;
+use axum::response::IntoResponse;
+use habeas_domain::{Actor, ConnectionId};
+
+use crate::authentication::Caller;
+use crate::extract::{Ids, Json as JsonBody, OptionalJson, Query};
+use crate::problem::Problem;
+use crate::shapes::Page;
+use crate::shapes::connections::{CheckedConnectionShape, ConnectionShape, NewConnectionShape};
+use crate::shapes::page::Paging;
+use crate::shapes::requests::NothingShape;
+use crate::state::ServerState;
+
+/// Every connection, in the order in which they were made.
+#[utoipa::path(
+    get, path = "/api/v1/connections", tag = "connections", params(Paging),
+    responses((status = OK, body = Page<ConnectionShape>))
+)]
+pub(crate) async fn list_connections(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<ConnectionShape>>, Problem> {
+    let all = state.casework.connections(&actor).await?;
+    Page::cut(all, &paging, |one| one.stored.id.to_string(), ConnectionShape::from).map(Json)
+}
+
+/// Makes a connection, after the vendor accepted its credentials and proved every permission that is needed. If
+/// anything is missing, nothing is saved.
+#[utoipa::path(
+    post, path = "/api/v1/connections", tag = "connections", request_body = NewConnectionShape,
+    responses((status = CREATED, body = ConnectionShape))
+)]
+pub(crate) async fn add_connection(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    JsonBody(new): JsonBody<NewConnectionShape>,
+) -> Result<impl IntoResponse, Problem> {
+    let made = ConnectionShape::from(state.casework.add_connection(&actor, new.accept()?).await?);
+    let location = format!("/api/v1/connections/{}", made.id);
+    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(made)))
+}
+
+/// One connection.
+#[utoipa::path(
+    get, path = "/api/v1/connections/{id}", tag = "connections",
+    params(("id" = String, Path, description = "Its id or its name")),
+    responses((status = OK, body = ConnectionShape))
+)]
+pub(crate) async fn show_connection(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(name): Ids<String>,
+) -> Result<Json<ConnectionShape>, Problem> {
+    Ok(Json(state.casework.connection_named(&actor, &name).await?.into()))
+}
+
+/// Removes a connection and destroys its credentials. Refused while unfinished runs need it.
+#[utoipa::path(
+    delete, path = "/api/v1/connections/{id}", tag = "connections",
+    params(("id" = String, Path, description = "Its id or its name")),
+    responses((status = NO_CONTENT, description = "Removed"))
+)]
+pub(crate) async fn remove_connection(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(name): Ids<String>,
+) -> Result<StatusCode, Problem> {
+    let id = resolve(&state, &actor, &name).await?;
+    state.casework.remove_connection(&actor, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Checks a connection now. A failed check is no refusal: the answer is the connection as it stands, and `error` says
+/// what is wrong.
+#[utoipa::path(
+    post, path = "/api/v1/connections/{id}/check", tag = "connections", request_body = Option<NothingShape>,
+    params(("id" = String, Path, description = "Its id or its name")),
+    responses((status = OK, body = CheckedConnectionShape))
+)]
+pub(crate) async fn check_connection(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(name): Ids<String>,
+    OptionalJson(NothingShape {}): OptionalJson<NothingShape>,
+) -> Result<Json<CheckedConnectionShape>, Problem> {
+    let id = resolve(&state, &actor, &name).await?;
+    let (connection, failure) = state.casework.check_connection(&actor, id).await?;
+    Ok(Json(CheckedConnectionShape::new(connection, failure.as_ref())))
+}
+
+/// The id of what is named by id or by name.
+async fn resolve(state: &ServerState, actor: &Actor, name: &str) -> Result<ConnectionId, Problem> {
+    match name.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => Ok(state.casework.connection_named(actor, name).await?.stored.id),
+    }
+}

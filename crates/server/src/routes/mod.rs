@@ -1,0 +1,77 @@
+//! Handlers: read the input, call one function of casework, show the result.
+
+use axum::extract::DefaultBodyLimit;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
+
+use crate::codes;
+use crate::problem::Problem;
+use crate::state::ServerState;
+
+mod api_keys;
+mod audit;
+mod bulk;
+mod connections;
+mod documents;
+mod health;
+mod integrations;
+mod package;
+mod policies;
+mod records;
+mod requests;
+mod runs;
+
+/// How many times more than others the bulk route takes.
+const BULK_FACTOR: usize = 32;
+
+/// Every route with its part of the OpenAPI document.
+pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
+    let bulk_limit = DefaultBodyLimit::max(body_limit.saturating_mul(BULK_FACTOR));
+    OpenApiRouter::default()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::metrics))
+        .routes(routes!(documents::openapi_document))
+        .routes(routes!(documents::error_page))
+        .routes(routes!(integrations::list_integrations))
+        .routes(routes!(integrations::show_integration))
+        .routes(routes!(policies::list_policies))
+        .routes(routes!(connections::list_connections, connections::add_connection))
+        .routes(routes!(connections::show_connection, connections::remove_connection))
+        .routes(routes!(connections::check_connection))
+        .routes(routes!(requests::list_requests, requests::create_request))
+        .routes(routes!(bulk::create_requests).layer(bulk_limit))
+        .routes(routes!(requests::search_requests))
+        .routes(routes!(requests::show_request))
+        .routes(routes!(requests::list_events))
+        .routes(routes!(requests::start_request))
+        .routes(routes!(requests::process_request))
+        .routes(routes!(requests::deny_request))
+        .routes(routes!(requests::hold_request))
+        .routes(routes!(requests::resume_request))
+        .routes(routes!(requests::withdraw_request))
+        .routes(routes!(package::read_package))
+        .routes(routes!(records::list_records))
+        .routes(routes!(records::select_record))
+        .routes(routes!(runs::list_runs))
+        .routes(routes!(runs::select_run))
+        .routes(routes!(runs::retry_run))
+        .routes(routes!(runs::skip_run))
+        .routes(routes!(runs::stop_run))
+        .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
+        .routes(routes!(api_keys::delete_api_key))
+        .routes(routes!(api_keys::revoke_api_key))
+        .routes(routes!(audit::list_audit_events))
+        .routes(routes!(audit::verify_audit, audit::verify_audit_with_anchor))
+        .routes(routes!(audit::newest_seal))
+}
+
+/// An address that leads nowhere.
+pub(crate) async fn no_such_route() -> Problem {
+    Problem::new(codes::NOT_FOUND, "this address leads nowhere; `/openapi.json` lists those that do")
+}
+
+/// An address that exists, with a method that it does not offer.
+pub(crate) async fn no_such_method() -> Problem {
+    Problem::new(codes::METHOD_NOT_ALLOWED, "the header `Allow` lists the methods that this address offers")
+}

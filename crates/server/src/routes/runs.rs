@@ -1,0 +1,116 @@
+//! One connection's part in a request.
+
+use axum::Json;
+use axum::extract::State;
+use habeas_domain::{Actor, RequestId, RunId};
+
+use crate::authentication::Caller;
+use crate::extract::{Ids, Json as JsonBody, OptionalJson, Query};
+use crate::problem::Problem;
+use crate::shapes::Page;
+use crate::shapes::page::Paging;
+use crate::shapes::requests::NothingShape;
+use crate::shapes::runs::{ReasonShape, RunSelectionShape, RunShape};
+use crate::state::ServerState;
+
+/// A request's runs, in the order in which they were planned.
+#[utoipa::path(
+    get, path = "/api/v1/requests/{id}/runs", tag = "runs",
+    params(("id" = String, Path, description = "The request's id"), Paging),
+    responses((status = OK, body = Page<RunShape>))
+)]
+pub(crate) async fn list_runs(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(id): Ids<RequestId>,
+    Query(paging): Query<Paging>,
+) -> Result<Json<Page<RunShape>>, Problem> {
+    let all = state.casework.runs(&actor, id).await?;
+    Page::cut(all, &paging, |one| one.run.id.to_string(), RunShape::from).map(Json)
+}
+
+async fn shown(
+    state: &ServerState,
+    actor: &Actor,
+    id: RequestId,
+    run: RunId,
+) -> Result<Json<RunShape>, Problem> {
+    let found = state.casework.runs(actor, id).await?.into_iter().find(|one| one.run.id == run);
+    found.map(|one| Json(one.into())).ok_or_else(|| Problem::not_found("run"))
+}
+
+/// Decides whether a whole connection is part of what is delivered or deleted; possible in review.
+#[utoipa::path(
+    patch, path = "/api/v1/requests/{id}/runs/{run}", tag = "runs", request_body = RunSelectionShape,
+    params(
+        ("id" = String, Path, description = "The request's id"),
+        ("run" = String, Path, description = "The run's id")
+    ),
+    responses((status = OK, body = RunShape))
+)]
+pub(crate) async fn select_run(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids((id, run)): Ids<(RequestId, RunId)>,
+    JsonBody(selection): JsonBody<RunSelectionShape>,
+) -> Result<Json<RunShape>, Problem> {
+    state.casework.select_run(&actor, id, run, selection.selected).await?;
+    shown(&state, &actor, id, run).await
+}
+
+/// Tries again, now.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/runs/{run}/retry", tag = "runs", request_body = Option<NothingShape>,
+    params(
+        ("id" = String, Path, description = "The request's id"),
+        ("run" = String, Path, description = "The run's id")
+    ),
+    responses((status = OK, body = RunShape))
+)]
+pub(crate) async fn retry_run(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids((id, run)): Ids<(RequestId, RunId)>,
+    OptionalJson(NothingShape {}): OptionalJson<NothingShape>,
+) -> Result<Json<RunShape>, Problem> {
+    state.casework.retry_run(&actor, id, run).await?;
+    shown(&state, &actor, id, run).await
+}
+
+/// Goes on without this system.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/runs/{run}/skip", tag = "runs", request_body = ReasonShape,
+    params(
+        ("id" = String, Path, description = "The request's id"),
+        ("run" = String, Path, description = "The run's id")
+    ),
+    responses((status = OK, body = RunShape))
+)]
+pub(crate) async fn skip_run(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids((id, run)): Ids<(RequestId, RunId)>,
+    JsonBody(ReasonShape { reason }): JsonBody<ReasonShape>,
+) -> Result<Json<RunShape>, Problem> {
+    state.casework.skip_run(&actor, id, run, reason).await?;
+    shown(&state, &actor, id, run).await
+}
+
+/// Breaks the work off.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/runs/{run}/stop", tag = "runs", request_body = ReasonShape,
+    params(
+        ("id" = String, Path, description = "The request's id"),
+        ("run" = String, Path, description = "The run's id")
+    ),
+    responses((status = OK, body = RunShape))
+)]
+pub(crate) async fn stop_run(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids((id, run)): Ids<(RequestId, RunId)>,
+    JsonBody(ReasonShape { reason }): JsonBody<ReasonShape>,
+) -> Result<Json<RunShape>, Problem> {
+    state.casework.stop_run(&actor, id, run, reason).await?;
+    shown(&state, &actor, id, run).await
+}

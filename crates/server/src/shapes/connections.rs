@@ -1,0 +1,187 @@
+//! Connections: never with their settings.
+
+use std::collections::BTreeMap;
+
+use habeas_casework::connections::{ConnectionCase, NewConnection};
+use habeas_domain::capability::Capability;
+use habeas_integrations::{PermissionReport, Settings, VendorError};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::runs::FailureShape;
+use super::words::{DeletionCompletionWord, HandlingWord, Word};
+use crate::problem::Problem;
+use crate::strict::shown;
+
+/// A connection to be made.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewConnection)]
+pub(crate) struct NewConnectionShape {
+    /// Of which integration (`GET /api/v1/integrations`).
+    integration: String,
+    /// Its name, unique.
+    name: String,
+    /// Credentials and the like, as the integration's `settings` say. They never come back.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    settings: BTreeMap<String, Option<String>>,
+    /// When an asynchronous deletion counts as complete.
+    deletion_completion: Option<DeletionCompletionWord>,
+    /// Who serves each capability, where it differs from the manifest.
+    capabilities: Option<CapabilitiesShape>,
+    /// Who answers for a capability that is handed to a direct contact. Not possible yet.
+    #[schema(value_type = Option<Object>)]
+    contact: Option<serde_json::Value>,
+}
+
+/// Shows no settings.
+impl std::fmt::Debug for NewConnectionShape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("NewConnectionShape").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Who serves each capability.
+#[derive(Debug, Default, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Capabilities)]
+pub(crate) struct CapabilitiesShape {
+    /// Collecting what is held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<HandlingWord>,
+    /// Deleting it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion: Option<HandlingWord>,
+    /// Finding other systems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    system_detection: Option<HandlingWord>,
+}
+
+impl NewConnectionShape {
+    /// As casework takes it.
+    pub(crate) fn accept(self) -> Result<NewConnection, Problem> {
+        if self.contact.is_some() {
+            let message = "is not possible yet: nothing can be handed to a direct contact; leave it out";
+            return Err(Problem::field("contact", message));
+        }
+        let mut settings = Settings::default();
+        for (key, value) in self.settings {
+            // A name that is none may be a secret in the wrong place.
+            if shown(&key) != key {
+                return Err(Problem::field("settings", "has a member whose name is none of a setting"));
+            }
+            if let Some(value) = value {
+                settings.set(key, value);
+            }
+        }
+        let chosen = self.capabilities.unwrap_or_default();
+        let chosen = [
+            (Capability::Access, chosen.access),
+            (Capability::Deletion, chosen.deletion),
+            (Capability::SystemDetection, chosen.system_detection),
+        ];
+        Ok(NewConnection {
+            integration: self.integration,
+            name: self.name,
+            settings,
+            deletion_completion: self.deletion_completion.map(|word| word.0),
+            capabilities: chosen.into_iter().filter_map(|(one, handling)| Some((one, handling?.0))).collect(),
+        })
+    }
+}
+
+/// A connection.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Connection)]
+pub(crate) struct ConnectionShape {
+    /// Its id.
+    pub(crate) id: String,
+    /// Its name.
+    name: String,
+    /// Its integration.
+    integration: String,
+    /// `connected`, `degraded` (works, with warnings) or `disconnected`.
+    status: String,
+    /// When it was last checked.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    checked_at: Option<Timestamp>,
+    /// Since when checks fail.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    failing_since: Option<Timestamp>,
+    /// What works but deserves attention.
+    warnings: Vec<String>,
+    /// What the last check showed of each permission.
+    permissions: Vec<PermissionShape>,
+    /// When an asynchronous deletion counts as complete; null where deletions are synchronous.
+    deletion_completion: Option<String>,
+    /// Who serves each capability.
+    capabilities: CapabilitiesShape,
+    /// Who answers for capabilities that are handed to a direct contact.
+    #[schema(value_type = Option<Object>)]
+    contact: Option<()>,
+    /// When it was made.
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+}
+
+/// What a check showed of a permission.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PermissionState)]
+pub(crate) struct PermissionShape {
+    /// As the vendor spells it.
+    permission: String,
+    /// What it would be used for.
+    needed_for: String,
+    /// `granted`, `missing` or `not_yet_proven`.
+    #[schema(value_type = String)]
+    state: habeas_integrations::PermissionState,
+}
+
+/// A connection after it was checked on demand.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CheckedConnection)]
+pub(crate) struct CheckedConnectionShape {
+    #[serde(flatten)]
+    connection: ConnectionShape,
+    /// Why the check failed; null if it passed.
+    error: Option<FailureShape>,
+}
+
+impl From<PermissionReport> for PermissionShape {
+    fn from(report: PermissionReport) -> Self {
+        Self { permission: report.permission, needed_for: report.needed_for, state: report.state }
+    }
+}
+
+impl From<ConnectionCase> for ConnectionShape {
+    fn from(case: ConnectionCase) -> Self {
+        let handling = |capability| case.capabilities.get(&capability).copied().map(Word);
+        Self {
+            id: case.stored.id.to_string(),
+            name: case.stored.name,
+            integration: case.stored.integration,
+            status: case.stored.status,
+            checked_at: case.stored.checked_at,
+            failing_since: case.stored.failing_since,
+            warnings: case.warnings,
+            permissions: case.permissions.into_iter().map(PermissionShape::from).collect(),
+            deletion_completion: case.stored.deletion_completion,
+            capabilities: CapabilitiesShape {
+                access: handling(Capability::Access),
+                deletion: handling(Capability::Deletion),
+                system_detection: handling(Capability::SystemDetection),
+            },
+            contact: None,
+            created_at: case.stored.created_at,
+        }
+    }
+}
+
+impl CheckedConnectionShape {
+    /// A connection and why its check failed.
+    pub(crate) fn new(connection: ConnectionCase, failure: Option<&VendorError>) -> Self {
+        Self { connection: connection.into(), error: failure.map(FailureShape::from) }
+    }
+}

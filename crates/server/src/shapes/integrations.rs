@@ -1,0 +1,66 @@
+//! Integrations: the manifest as it is.
+
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+/// What an integration is and can do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Integration)]
+pub(crate) struct IntegrationShape {
+    /// How it is named in the API, the CLI and the configuration.
+    #[schema(example = "readycloud")]
+    name: String,
+    /// How people read it.
+    title: String,
+    /// What the system holds.
+    summary: String,
+    /// The vendor's host in production.
+    base_url: String,
+    /// What it can do: `access`, `deletion`, `detects_systems`, `identifiers`.
+    #[schema(value_type = Object)]
+    capabilities: Value,
+    /// The fields of a connection.
+    settings: Vec<SettingShape>,
+    /// Permissions at the vendor and what each is used for.
+    permissions: Vec<NeededPermissionShape>,
+    /// Where to click at the vendor, step by step.
+    guide: Vec<String>,
+    /// Calls per minute that the vendor allows, by endpoint class.
+    #[schema(value_type = Vec<Object>)]
+    rate_limits: Vec<Value>,
+    /// First wait after a passing failure, in milliseconds.
+    retry_min: u64,
+    /// Longest wait between two attempts, in milliseconds.
+    retry_max: u64,
+}
+
+/// A field of a connection.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Setting)]
+pub(crate) struct SettingShape {
+    /// Name in `settings`.
+    key: String,
+    /// Label on a form.
+    label: String,
+    /// What to enter and where to find it.
+    help: String,
+    /// Whether it is sealed and never shown again.
+    secret: bool,
+    /// Whether it may be left out.
+    optional: bool,
+}
+
+/// A permission at the vendor.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NeededPermission)]
+pub(crate) struct NeededPermissionShape {
+    /// As the vendor spells it.
+    permission: String,
+    /// What it would be used for.
+    needed_for: String,
+    /// The capability that does not work without it; null if nothing works without it.
+    capability: Option<String>,
+    /// Whether a connection without it is still made, with a warning.
+    optional: bool,
+}

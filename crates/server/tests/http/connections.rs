@@ -1,0 +1,161 @@
+//! Connections: proven at the vendor before anything is saved.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use crate::stub::Mood;
+use crate::world::{SHOP, TOKEN, World, new_connection, new_request};
+
+#[tokio::test]
+async fn a_connection_is_made_shown_and_removed() {
+    let world = World::empty().await;
+    let answer = world.post("/connections", &new_connection(SHOP)).await;
+    assert_eq!(answer.status, 201);
+    let made = answer.good();
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(answer.header("location"), format!("/api/v1/connections/{id}"));
+    assert_eq!(
+        made,
+        json!({
+            "id": id, "name": "shop", "integration": "stub", "status": "connected",
+            "checked_at": "2026-06-01T09:00:00Z", "failing_since": null, "warnings": [],
+            "permissions": [{"permission": "contacts", "state": "granted",
+                             "needed_for": "Finding a person's contacts and deleting them"}],
+            "deletion_completion": null, "contact": null, "created_at": "2026-06-01T09:00:00Z",
+            "capabilities": {"access": "api", "deletion": "api", "system_detection": "off"},
+        })
+    );
+    for path in ["/connections".to_owned(), format!("/connections/{id}"), format!("/connections/{SHOP}")] {
+        let answer = world.get(&path).await;
+        answer.good();
+        assert!(!answer.text.contains(TOKEN) && !answer.text.contains("settings"));
+    }
+    assert_eq!(world.operate("DELETE", "/connections/shop", None).await.status, 204);
+    world.get(&format!("/connections/{id}")).await.refused(404, "not_found");
+    world.get("/connections/shop").await.refused(404, "not_found");
+}
+
+#[rstest]
+#[case::missing_scope(Mood::LacksPermission, 422, "permissions_missing", "contacts")]
+#[case::forbidden(Mood::Forbids, 422, "permissions_missing", "grant it")]
+#[case::wrong_credentials(Mood::RejectsCredentials, 422, "credentials_rejected", "do something about it")]
+#[case::down(Mood::Down, 502, "vendor_unavailable", "do something about it")]
+#[case::rate_limited(Mood::RateLimits, 502, "vendor_unavailable", "do something about it")]
+#[case::nonsense(Mood::TalksNonsense, 502, "vendor_unavailable", "do something about it")]
+#[case::refused(Mood::Refuses, 422, "vendor_refused", "do something about it")]
+#[case::misconfigured(Mood::Misconfigured, 422, "connection_misconfigured", "do something about it")]
+#[tokio::test]
+async fn what_the_vendor_does_not_accept_is_not_saved(
+    #[case] mood: Mood,
+    #[case] status: u16,
+    #[case] code: &str,
+    #[case] says: &str,
+) {
+    let world = World::empty().await;
+    world.vendor.is(mood);
+    let answer = world.post("/connections", &new_connection(SHOP)).await;
+    let problem = answer.refused(status, code);
+    assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+    assert!(!answer.text.contains(TOKEN));
+    if code == "permissions_missing" {
+        assert_eq!(problem["missing"][0]["permission"], "contacts");
+        assert!(problem["missing"][0]["needed_for"].is_string());
+    } else {
+        assert_eq!(problem["vendor"]["request_id"], "vendor-call-1");
+    }
+    assert_eq!(world.events().await, 0);
+    assert_eq!(world.get("/connections").await.good()["items"], json!([]));
+}
+
+#[rstest]
+#[case::no_such_integration(json!({"integration": "atlantis"}), "integration", "readycloud, stub")]
+#[case::no_name(json!({"name": ""}), "name", "1 to 80")]
+#[case::missing_setting(json!({"settings": {}}), "settings.token", "is missing")]
+#[case::no_settings(json!({"settings": null}), "settings", "object")]
+#[case::unknown_setting(json!({"settings": {"token": "t", "colour": "red"}}), "settings.colour", "known are: token")]
+#[case::secret_as_a_name(json!({"settings": {"sk_live 1?": "t"}}), "settings", "name")]
+#[case::setting_is_a_number(json!({"settings": {"token": 5}}), "settings.token", "must be a string")]
+#[case::unknown_capability(json!({"capabilities": {"teleport": "api"}}), "capabilities.teleport", "access")]
+#[case::unknown_handling(json!({"capabilities": {"access": "magic"}}), "capabilities.access", "api, direct_contact, off")]
+#[case::unable(json!({"capabilities": {"system_detection": "api"}}), "capabilities.system_detection", "off")]
+#[case::by_contact(json!({"capabilities": {"access": "direct_contact"}}), "capabilities.access", "yet")]
+#[case::contact(json!({"contact": {"email": "dpo@example.test"}}), "contact", "yet")]
+#[case::completion(json!({"deletion_completion": "on_submit"}), "deletion_completion", "deletes at once")]
+#[case::unknown_completion(json!({"deletion_completion": "someday"}), "deletion_completion", "on_submit")]
+#[case::unknown_field(json!({"secret": "s"}), "secret", "known are")]
+#[tokio::test]
+async fn a_connection_that_cannot_be_used_names_the_field(
+    #[case] different: Value,
+    #[case] field: &str,
+    #[case] says: &str,
+) {
+    let world = World::empty().await;
+    let mut body = new_connection(SHOP);
+    body.as_object_mut().unwrap().extend(different.as_object().unwrap().clone());
+    let answer = world.post("/connections", &body).await;
+    let problem = answer.refused(422, "validation");
+    assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    assert!(problem["errors"][0]["message"].as_str().unwrap().contains(says), "{problem}");
+    for secret in [TOKEN, "sk_live", "dpo@example.test"] {
+        assert!(!answer.text.contains(secret), "{}", answer.text);
+    }
+    assert_eq!(world.events().await, 0);
+}
+
+#[tokio::test]
+async fn a_name_is_taken_once() {
+    let world = World::empty().await;
+    let shop = world.add_shop().await;
+    let before = world.events().await;
+    let problem = world.post("/connections", &new_connection(SHOP)).await.refused(409, "name_taken");
+    assert_eq!(problem["connection_id"], shop["id"]);
+    assert_eq!(world.events().await, before);
+}
+
+#[tokio::test]
+async fn a_connection_in_use_stays() {
+    let world = World::with_shop().await;
+    let request = world.request(json!({})).await;
+    let before = world.events().await;
+    let problem = world.operate("DELETE", "/connections/shop", None).await.refused(409, "connection_in_use");
+    assert_eq!(problem["runs"], 1);
+    assert_eq!(world.events().await, before);
+    world.post(&format!("/requests/{request}/withdraw"), &json!({})).await.good();
+    assert_eq!(world.operate("DELETE", "/connections/shop", None).await.status, 204);
+    // Its past runs keep its name.
+    let runs = world.get(&format!("/requests/{request}/runs")).await.good();
+    assert_eq!(runs["items"][0]["connection"]["name"], "shop");
+    world.post("/requests", &new_request(json!({}))).await.refused(422, "no_connection");
+}
+
+#[tokio::test]
+async fn a_check_shows_what_it_found() {
+    let world = World::with_shop().await;
+    let checked = world.operate("POST", "/connections/shop/check", None).await.good();
+    assert_eq!((&checked["status"], &checked["error"]), (&json!("connected"), &Value::Null));
+    world.vendor.is(Mood::Warns);
+    let checked = world.operate("POST", "/connections/shop/check", None).await.good();
+    assert_eq!(checked["status"], "degraded");
+    assert_eq!(checked["warnings"][0], "the token expires soon");
+    world.vendor.is(Mood::RejectsCredentials);
+    let checked = world.post("/connections/shop/check", &json!({})).await.good();
+    assert_eq!(checked["status"], "disconnected");
+    assert_eq!(checked["failing_since"], "2026-06-01T09:00:00Z");
+    assert_eq!(checked["error"]["code"], "credentials_rejected");
+    assert_eq!(checked["error"]["vendor_request_id"], "vendor-call-1");
+    world.post("/connections/shop/check", &json!({"deep": true})).await.refused(422, "validation");
+    world.operate("POST", "/connections/nowhere/check", None).await.refused(404, "not_found");
+}
+
+#[tokio::test]
+async fn the_catalogue_shows_what_an_integration_needs() {
+    let world = World::empty().await;
+    let list = world.get("/integrations").await.good();
+    let names: Vec<_> = list["items"].as_array().unwrap().iter().map(|one| &one["name"]).collect();
+    assert_eq!(names, ["readycloud", "stub"]);
+    let one = world.get("/integrations/readycloud").await.good();
+    assert_eq!(one["settings"][0]["key"], "access_token");
+    assert_eq!(one["capabilities"]["access"]["type"], "synchronous");
+    assert!(one["guide"].as_array().unwrap().len() > 3);
+    world.get("/integrations/atlantis").await.refused(404, "not_found");
+}

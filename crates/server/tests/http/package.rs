@@ -1,0 +1,121 @@
+//! The package, and when its download counts.
+
+use habeas_domain::Role;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use tower::ServiceExt as _;
+
+use crate::world::{ANA, World, contacts, request};
+
+async fn delivering(world: &World, delivery: &str, records: usize) -> String {
+    let id = world.request(json!({"delivery": delivery, "review": false, "force": true})).await;
+    world.work(&contacts(records)).await;
+    assert_eq!(world.get(&format!("/requests/{id}")).await.good()["state"], "delivering");
+    id
+}
+
+async fn state(world: &World, id: &str) -> Value {
+    world.get(&format!("/requests/{id}")).await.good()["state"].clone()
+}
+
+fn package(id: &str) -> String {
+    format!("/api/v1/requests/{id}/package")
+}
+
+#[tokio::test]
+async fn the_first_complete_download_closes_the_request() {
+    let world = World::with_shop().await;
+    let id = delivering(&world, "api", 2).await;
+    let answer = world.get(&format!("/requests/{id}/package")).await;
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("content-length"), answer.text.len().to_string());
+    let content = answer.good();
+    assert_eq!(content["request_id"], id.as_str());
+    assert_eq!(content["systems"][0]["records"].as_array().unwrap().len(), 2);
+    assert_eq!(content["systems"][0]["records"][0]["fields"]["email"], ANA);
+    let closed = world.get(&format!("/requests/{id}")).await.good();
+    assert_eq!((&closed["state"], &closed["outcome"]), (&json!("closed"), &json!("downloaded")));
+    // A second download is served and changes nothing but the log.
+    let before = world.events().await;
+    assert_eq!(world.get(&format!("/requests/{id}/package")).await.good(), content);
+    assert_eq!(world.events().await, before + 1);
+}
+
+#[tokio::test]
+async fn whoever_has_the_last_byte_finds_the_request_closed() {
+    let world = World::with_shop().await;
+    // More than one piece.
+    let id = delivering(&world, "api", 1_500).await;
+    let response = world.local.clone().oneshot(request("GET", &package(&id), None, None)).await.unwrap();
+    let length: usize = response.headers()["content-length"].to_str().unwrap().parse().unwrap();
+    assert!(length > 128 * 1024);
+    let mut body = response.into_body();
+    let mut received = 0;
+    while received < length {
+        assert_eq!(state(&world, &id).await, "delivering", "after {received} of {length} bytes");
+        let frame = body.frame().await.unwrap().unwrap();
+        received += frame.into_data().unwrap().len();
+    }
+    // The end of the stream was not even asked for.
+    assert_eq!(state(&world, &id).await, "closed");
+}
+
+#[tokio::test]
+async fn a_download_that_breaks_off_closes_nothing() {
+    let world = World::with_shop().await;
+    let id = delivering(&world, "api", 2).await;
+    let response = world.local.clone().oneshot(request("GET", &package(&id), None, None)).await.unwrap();
+    let mut body = response.into_body();
+    body.frame().await.unwrap().unwrap();
+    drop(body);
+    tokio::task::yield_now().await;
+    assert_eq!(state(&world, &id).await, "delivering");
+    world.get(&format!("/requests/{id}/package")).await.good();
+    assert_eq!(state(&world, &id).await, "closed");
+}
+
+#[tokio::test]
+async fn asking_for_the_headers_closes_nothing() {
+    let world = World::with_shop().await;
+    let id = delivering(&world, "api", 2).await;
+    let head = world.operate("HEAD", &format!("/requests/{id}/package"), None).await;
+    assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
+    assert_eq!(state(&world, &id).await, "delivering");
+    let full = world.get(&format!("/requests/{id}/package")).await;
+    assert_eq!(head.header("content-length"), full.header("content-length"));
+}
+
+#[tokio::test]
+async fn an_operators_look_at_a_mailed_package_closes_nothing() {
+    let world = World::with_shop().await;
+    let id = delivering(&world, "mail", 1).await;
+    world.get(&format!("/requests/{id}/package")).await.good();
+    assert_eq!(state(&world, &id).await, "delivering");
+}
+
+#[tokio::test]
+async fn there_is_no_package_before_review_is_over_and_none_after_forgetting() {
+    let world = World::with_shop().await;
+    let id = world.in_review(1).await;
+    world.get(&format!("/requests/{id}/package")).await.refused(404, "not_found");
+    world.operate("POST", &format!("/requests/{id}/process"), None).await.good();
+    world.post(&format!("/requests/{id}/withdraw"), &json!({})).await.good();
+    world.clock.advance(std::time::Duration::from_hours(24 * 31));
+    world.casework.forget_what_is_due().await.unwrap();
+    world.get(&format!("/requests/{id}/package")).await.refused(410, "forgotten");
+    world.clock.advance(std::time::Duration::from_hours(24 * 800));
+    world.casework.forget_what_is_due().await.unwrap();
+    let forgotten = world.get(&format!("/requests/{id}")).await.good();
+    assert_eq!((&forgotten["subject"], &forgotten["identifiers"]), (&Value::Null, &json!([])));
+    assert_eq!(forgotten["forgotten"], true);
+}
+
+#[tokio::test]
+async fn an_auditor_does_not_see_packages() {
+    let world = World::with_shop().await;
+    let id = delivering(&world, "api", 1).await;
+    let key = world.key(&[Role::Auditor]).await;
+    world.call(&key, "GET", &package(&id), None).await.refused(403, "role_missing");
+    assert_eq!(state(&world, &id).await, "delivering");
+}
