@@ -65,8 +65,9 @@ fn failure(error: &VendorError, exhausted: bool) -> RunFailure {
 }
 
 pub(crate) fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+    // In whole milliseconds, as times are stored and shown; rounded up, so that a wait that was asked for is kept.
+    let wait = i64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
+    now.checked_add(SignedDuration::from_millis(wait)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

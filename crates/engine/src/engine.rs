@@ -328,7 +328,8 @@ impl Engine {
     async fn renew_leases(self, stop: CancellationToken) {
         let clock = Arc::clone(self.environment().clock());
         loop {
-            let pause = Box::pin(clock.sleep(self.options.lease / 3));
+            // Half a lease must be left for the longest call, at any moment.
+            let pause = Box::pin(clock.sleep(self.options.lease / 4));
             if let futures::future::Either::Left(_) = select(Box::pin(stop.cancelled()), pause).await {
                 return;
             }

@@ -88,7 +88,7 @@ pub struct Vendors {
 }
 
 impl Vendors {
-    /// Prepares the way to every vendor of the catalogue. No call outlasts three quarters of a lease.
+    /// Prepares the way to every vendor of the catalogue. No call takes longer than half a lease.
     ///
     /// # Errors
     /// If the operator's options cannot be used.
@@ -218,7 +218,7 @@ fn way(
             ))
         })?,
     };
-    let timeout = ClientOptions::TIMEOUT.min(lease.mul_f64(0.75));
+    let timeout = ClientOptions::TIMEOUT.min(lease / 2);
     let client = ClientOptions {
         overridden: options.base_url.is_some(),
         timeout,

@@ -121,7 +121,7 @@ impl Configuration {
         let listen = reader.required("server.listen", values::LISTEN);
         let database_url = reader.required("database.url", values::DATABASE);
         let key_file = reader.required("encryption.key_file", values::PATH);
-        let key = reader.from_environment_only("encryption.key", values::MASTER_KEY);
+        let key = reader.secret("encryption.key", values::MASTER_KEY);
         let previous = reader.list("encryption.previous", values::PREVIOUS_KEY);
         let count = reader.required("workers.count", values::WORKERS);
         let lease = reader.required("workers.lease_seconds", values::LEASE_SECONDS);
@@ -187,7 +187,6 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
             retry_min: retry_min.map(Duration::from_millis),
             retry_max: retry_max.map(Duration::from_millis),
             budget,
-            ..IntegrationOptions::default()
         };
         all.insert((*name).to_owned(), options);
     }

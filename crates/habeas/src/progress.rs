@@ -129,16 +129,9 @@ pub(crate) fn troubles(runs: &Value) -> Vec<String> {
 
 /// A request in one line.
 pub(crate) fn request_line(request: &Value) -> String {
-    let mut line =
-        format!("{}  {}: {}", text(request, "/id"), text(request, "/right"), text(request, "/state"));
-    for (before, pointer) in [(": ", "/outcome"), (", due ", "/due_on")] {
-        let found = text(request, pointer);
-        if !found.is_empty() && !(pointer == "/due_on" && request["state"] == "closed") {
-            line.push_str(before);
-            line.push_str(&found);
-        }
-    }
-    line
+    let (outcome, due_on) = (text(request, "/outcome"), text(request, "/due_on"));
+    let more = if outcome.is_empty() { format!(", due {due_on}") } else { format!(": {outcome}") };
+    format!("{}  {}: {}{more}", text(request, "/id"), text(request, "/right"), text(request, "/state"))
 }
 
 /// A run in one line.
@@ -218,7 +211,9 @@ impl Display {
 }
 
 fn terminal_columns() -> usize {
-    rustix::termios::tcgetwinsize(io::stdout()).map_or(80, |size| usize::from(size.ws_col).max(20))
+    // Terminals that do not know their width say 0.
+    let known = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
+    known.filter(|columns| *columns > 0).unwrap_or(80)
 }
 
 #[cfg(test)]

@@ -15,9 +15,8 @@ use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
 use habeas_environment::Environment;
 use habeas_integrations::{Catalogue, Connector, Settings};
 use habeas_sandbox::faults::{Fault, Rule};
-use habeas_sandbox::readycloud::ContactSpec;
+use habeas_sandbox::readycloud::{ContactSpec, TokenSpec, fixtures};
 use habeas_sandbox::{Sandbox, SandboxOptions};
-use habeas_store::due_work::Lease;
 use habeas_testing::TestDatabase;
 
 pub(crate) use time::Time;
@@ -28,8 +27,12 @@ mod time;
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
 /// The same, as casework wants it.
 pub(crate) const LEASE_MS: i64 = 60_000;
-/// The token of the company's first connection.
+/// A token that sees everything.
 pub(crate) const TOKEN: &str = "rc-demo-token";
+/// A token that sees only the organisation `H6j`.
+pub(crate) const MAIN_TOKEN: &str = "rc-main-token";
+/// A token of another account that sees only the organisation `2Bx`.
+pub(crate) const OUTLET_TOKEN: &str = "rc-outlet-token";
 
 pub(crate) const CONTACTS: &str = "GET /api/v2/orgs/{org}/contacts/";
 pub(crate) const CONTACT: &str = "GET /api/v2/orgs/{org}/contacts/{contact}/";
@@ -49,12 +52,14 @@ pub(crate) struct Setup {
     pub(crate) budget: Option<f64>,
     /// Whether company and vendor live in the same time, which sleepers move on.
     pub(crate) shared_time: bool,
+    /// The token of the first connection.
+    pub(crate) token: &'static str,
 }
 
 impl Default for Setup {
     /// No limit worth speaking of, and a clock of the company's own that stands still.
     fn default() -> Self {
-        Self { people: 0, limit: None, budget: Some(10_000.0), shared_time: false }
+        Self { people: 0, limit: None, budget: Some(10_000.0), shared_time: false, token: TOKEN }
     }
 }
 
@@ -99,8 +104,19 @@ impl Company {
         sandbox.readycloud().set_limits(setup.limit, setup.limit);
         let (time, environment) =
             if setup.shared_time { Time::shared_with(&sandbox) } else { Time::standing_still() };
+        for (token, client, organisation) in [
+            (MAIN_TOKEN, fixtures::CLIENT_ID, fixtures::MAIN_ORG),
+            (OUTLET_TOKEN, fixtures::OTHER_CLIENT_ID, fixtures::SECOND_ORG),
+        ] {
+            let spec = TokenSpec {
+                client: client.to_owned(),
+                orgs: Some(vec![organisation.to_owned()]),
+                ..TokenSpec::new(token, &["contact", "company-read_only"])
+            };
+            sandbox.readycloud().add_token(spec).unwrap();
+        }
         let process = open(&database, &environment, &sandbox, setup).await;
-        let connection = connect(&process, "shop", TOKEN).await.unwrap();
+        let connection = connect(&process, "shop", setup.token).await.unwrap();
         sandbox.calls().reset();
         Self { time, environment, sandbox, connection, database, setup, process }
     }
@@ -115,9 +131,22 @@ impl Company {
         connect(&self.process, name, token).await
     }
 
+    /// Two connections to two accounts, of which each sees one organisation.
+    pub(crate) async fn of_two_accounts(database: TestDatabase) -> (Self, ConnectionCase) {
+        let company = Self::with(database, Setup { token: MAIN_TOKEN, ..Setup::default() }).await;
+        let outlet = company.connect("outlet", OUTLET_TOKEN).await.unwrap();
+        company.sandbox.calls().reset();
+        (company, outlet)
+    }
+
     /// Has the vendor know this address in one more contact; the contact's key.
     pub(crate) fn add_contact(&self, email: &str) -> String {
+        self.add_contact_in(fixtures::MAIN_ORG, email)
+    }
+
+    pub(crate) fn add_contact_in(&self, organisation: &str, email: &str) -> String {
         let spec = ContactSpec {
+            org: Some(organisation.to_owned()),
             first_name: "Test".to_owned(),
             last_name: "Person".to_owned(),
             email: Some(email.to_owned()),
@@ -218,6 +247,12 @@ impl Company {
         let mut runs = self.runs(id).await;
         let erasing = runs.iter().position(|one| one.run.phase == Phase::Erase);
         runs.swap_remove(erasing.unwrap_or(0))
+    }
+
+    /// The run of a phase at a connection.
+    pub(crate) async fn run_at(&self, id: RequestId, connection: &str, phase: Phase) -> RunCase {
+        let runs = self.runs(id).await.into_iter();
+        runs.filter(|run| run.connection_name == connection && run.run.phase == phase).last().unwrap()
     }
 
     /// The line that people read below the last run.
@@ -337,9 +372,4 @@ pub(crate) fn at_deletions(fault: Fault) -> Rule {
 /// A failure of the vendor's own.
 pub(crate) fn status(code: u16) -> Fault {
     Fault::Status { code, body: None, retry_after: None }
-}
-
-/// A lease under which nothing is held any more.
-pub(crate) fn older(lease: &Lease) -> Lease {
-    Lease { fence: lease.fence - 1, ..lease.clone() }
 }

@@ -62,7 +62,7 @@ impl Reader {
     }
 
     /// A secret that must not stand in a file which is also read for other reasons.
-    pub(super) fn from_environment_only<T>(&mut self, path: &str, kind: Kind<T>) -> Option<T> {
+    pub(super) fn secret<T>(&mut self, path: &str, kind: Kind<T>) -> Option<T> {
         if let Some((_, source @ Source::File(_))) = self.layers.entries.get(path) {
             let message = format!(
                 "`{path}` in {source} is a secret and may come from the environment only; keep it in a file of its \

@@ -7,6 +7,8 @@
 mod support;
 
 mod commands;
+mod killed;
+mod postgres;
 mod refusals;
 mod requests;
 mod serving;

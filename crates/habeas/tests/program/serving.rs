@@ -7,11 +7,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Place, Running, Server, is_there};
+use crate::support::{Place, Running, Server, is_there, words};
+
+fn connect(server: &Server) -> TcpStream {
+    TcpStream::connect(server.address().strip_prefix("http://").unwrap()).unwrap()
+}
 
 /// A call as its bytes; what came back.
 fn get(server: &Server, path: &str) -> String {
-    let mut stream = TcpStream::connect(server.address().strip_prefix("http://").unwrap()).unwrap();
+    let mut stream = connect(server);
     write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
@@ -48,7 +52,7 @@ fn a_server_says_once_that_it_is_ready_and_stops_when_told() {
 fn an_idle_connection_does_not_hold_up_the_end() {
     let place = Place::new();
     let server = place.serve();
-    let idle = TcpStream::connect(server.address().strip_prefix("http://").unwrap()).unwrap();
+    let idle = connect(&server);
     let mut used = idle.try_clone().unwrap();
     write!(used, "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
     let mut first = [0; 12];
@@ -113,4 +117,29 @@ fn what_was_written_is_there_after_a_restart() {
     let server = place.serve();
     assert_eq!(place.json(["keys", "list"])["items"][0]["id"], made["id"]);
     server.stop().expect(0);
+}
+
+/// The first signal waits for what is under way, the second does not.
+#[test]
+fn a_second_signal_ends_at_once() {
+    let place = Place::new();
+    let server = place.serve();
+    let key = place.json(words("keys create --name slow --role super_admin"));
+    let mut slow = connect(&server);
+    let head = format!(
+        "POST /api/v1/api-keys HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\nexpect: 100-continue\r\n\r\n",
+        key["key"].as_str().unwrap()
+    );
+    slow.write_all(head.as_bytes()).unwrap();
+    // The server says this when it begins to wait for the body, which never comes.
+    let mut asked = [0; 12];
+    slow.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100");
+    server.process().signal(Signal::TERM);
+    let address = server.address().strip_prefix("http://").unwrap().to_owned();
+    while TcpStream::connect(&address).is_ok() {
+        std::thread::yield_now();
+    }
+    assert_eq!(server.stop().code, Some(128 + 15));
 }
