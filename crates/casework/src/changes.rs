@@ -278,12 +278,13 @@ impl Changes {
     /// Writes everything and moves on every request whose phase is over, until nothing moves any more.
     pub(crate) async fn finish(mut self, unit: &mut Unit) -> Result<(), CaseworkError> {
         loop {
-            let mut over = self.write(unit).await?;
-            over.append(&mut self.possibly_over);
+            // A request without anything to wait for is named by both: its phase ends once.
+            let mut over = BTreeSet::from_iter(self.write(unit).await?);
+            over.extend(std::mem::take(&mut self.possibly_over));
             if over.is_empty() {
                 return Ok(());
             }
-            self.conclude(unit, over).await?;
+            self.conclude(unit, over.into_iter().collect()).await?;
         }
     }
 }

@@ -452,7 +452,7 @@ async fn save_check(
         Err(error) => {
             stored.checked_at = Some(now);
             stored.failing_since = stored.failing_since.or(Some(now));
-            stored.warnings = json!([format!("{error}. {}", error.remedy)]);
+            stored.warnings = json!([error.explanation()]);
             if error.retry == Retry::Never {
                 "disconnected".clone_into(&mut stored.status);
             } else {

@@ -69,7 +69,7 @@ pub enum CaseworkError {
     #[error("the vendor account lacks {}; grant it there and try again. Nothing was saved", permissions(.0))]
     PermissionsMissing(Vec<PermissionReport>),
     /// The vendor could not be asked or said no; nothing was saved.
-    #[error("{}. {}", .0.message, .0.remedy)]
+    #[error("{}", .0.explanation())]
     Vendor(VendorError),
     /// Runs still need the connection.
     #[error(

@@ -3,7 +3,7 @@
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Phase, RunId};
-use habeas_store::{Unit, operations, records};
+use habeas_store::{Unit, operations, records, runs};
 use serde_json::json;
 
 use crate::changes::Changes;
@@ -21,10 +21,11 @@ impl Changes {
         run.attempts = 0;
         let (request, phase, connection) = (run.request, run.phase, run.connection);
         let serving = operations::serving(unit.connection(), [id]).await?;
-        if let Some((operation, ..)) = serving.first() {
-            let mut locked = operations::lock(unit.connection(), [*operation]).await?;
-            for one in &mut locked {
-                if one.status == OperationStatus::Failed {
+        if let Some((operation, _, status, _)) = serving.first() {
+            // One that has not failed may be in a worker's hands; it only comes sooner.
+            if *status == OperationStatus::Failed {
+                let mut locked = operations::lock(unit.connection(), [*operation]).await?;
+                for one in &mut locked {
                     one.status = if one.kind.has_effect() {
                         OperationStatus::Unknown
                     } else {
@@ -32,8 +33,8 @@ impl Changes {
                     };
                     one.finished_at = None;
                 }
+                operations::save(unit.connection(), &locked).await?;
             }
-            operations::save(unit.connection(), &locked).await?;
             return self.reopen_operation(unit, *operation, id);
         }
         let profiles = Profiles::load(unit.connection(), &self.catalogue.clone()).await?;
@@ -41,10 +42,14 @@ impl Changes {
             Phase::Collect => collect_operation(&profiles, connection)?,
             // The deletion was confirmed. What the proof found all the same is deleted again; if only the pass failed,
             // it alone is repeated.
-            Phase::Erase => match records::reopen_leftovers(unit.connection(), request).await? {
-                0 => OperationKind::Scan,
-                _ => OperationKind::DeleteRecords,
-            },
+            Phase::Erase => {
+                let collected = runs::of_requests(unit.connection(), [request]).await?;
+                let here = collected.into_iter().filter(|run| run.connection == connection).map(|run| run.id);
+                match records::reopen_leftovers(unit.connection(), here).await? {
+                    0 => OperationKind::Scan,
+                    _ => OperationKind::DeleteRecords,
+                }
+            }
         };
         self.open_operation(unit, kind, id)
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::run::{RunAction, RunDetail};
-use habeas_domain::{Actor, DueWorkId, OperationId, Phase, RecordId, RequestId, RunId};
+use habeas_domain::{Actor, ConnectionId, DueWorkId, OperationId, Phase, RecordId, RequestId, RunId};
 use habeas_integrations::{Deleted, FoundRecord, Residual, Subject};
 use habeas_store::due_work::{self, DueWorkKind, Lease, Postponement};
 use habeas_store::operations::{self, Operation, Which};
@@ -359,6 +359,15 @@ async fn members(
     Ok(members)
 }
 
+/// At which connection each run of some requests works.
+async fn connections_of_runs(
+    unit: &mut Unit,
+    requests: &BTreeSet<RequestId>,
+) -> Result<HashMap<RunId, ConnectionId>, CaseworkError> {
+    let found = runs::of_requests(unit.connection(), requests.iter().copied()).await?;
+    Ok(found.into_iter().map(|run| (run.id, run.connection)).collect())
+}
+
 /// What each deletion by record still has to delete.
 async fn targets(
     unit: &mut Unit,
@@ -376,11 +385,7 @@ async fn targets(
     let requests: BTreeSet<RequestId> = by_record.iter().map(|(_, member)| member.request).collect();
     let keyring = unit.keyring();
     let keys = data_keys::load(unit.connection(), &keyring, &requests, KeyPurpose::Content).await?;
-    let connection_of: HashMap<RunId, _> = runs::of_requests(unit.connection(), requests.iter().copied())
-        .await?
-        .into_iter()
-        .map(|run| (run.id, run.connection))
-        .collect();
+    let connection_of = connections_of_runs(unit, &requests).await?;
     let found = records::of_requests(unit.connection(), requests.iter().copied()).await?;
     let found = by_request(found, |record| record.request);
     let mut targets: HashMap<OperationId, Vec<Target>> = HashMap::new();
@@ -737,10 +742,16 @@ async fn note_leftovers(
         return Ok(());
     }
     let requests: BTreeSet<RequestId> = proving.iter().map(|(_, request, _)| *request).collect();
+    let found_at = connections_of_runs(unit, &requests).await?;
     let known = by_request(records::of_requests(unit.connection(), requests).await?, |record| record.request);
     let mut leftovers = Vec::new();
     for (run, request, vendor_key) in proving {
-        let record = known.get(&request).into_iter().flatten().find(|record| record.vendor_key == vendor_key);
+        let here = changes.runs.get(&run).map(|run| run.connection);
+        let record = known
+            .get(&request)
+            .into_iter()
+            .flatten()
+            .find(|record| record.vendor_key == vendor_key && found_at.get(&record.run) == here.as_ref());
         match record {
             Some(record) if record.selected && record.deletion.as_deref() != Some("not_theirs") => {
                 leftovers.push((record.id, STILL_THERE));
@@ -776,11 +787,15 @@ async fn finish_runs(
         .filter(|run| run.phase == Phase::Erase)
         .map(|run| run.request)
         .collect();
-    let mut leftovers: HashMap<RequestId, Vec<RunId>> = HashMap::new();
+    // By system: what one of them still holds is no fault of another.
+    let mut leftovers: HashMap<(RequestId, ConnectionId), u64> = HashMap::new();
     if !proving.is_empty() {
+        let found_at = connections_of_runs(unit, &proving).await?;
         for record in records::of_requests(unit.connection(), proving.iter().copied()).await? {
-            if record.deletion.as_deref() == Some(STILL_THERE) {
-                leftovers.entry(record.request).or_default().push(record.run);
+            if record.deletion.as_deref() == Some(STILL_THERE)
+                && let Some(connection) = found_at.get(&record.run)
+            {
+                *leftovers.entry((record.request, *connection)).or_default() += 1;
             }
         }
     }
@@ -799,7 +814,7 @@ async fn finish_runs(
             complete_collected(unit, changes, *id, records)?;
             continue;
         }
-        let left = leftovers.get(&run.request).map_or(0, Vec::len);
+        let left = leftovers.get(&(run.request, run.connection)).copied().unwrap_or(0);
         if left > 0 {
             let failure = RunFailure {
                 code: "still_there".to_owned(),

@@ -64,9 +64,9 @@ fn failure(error: &VendorError, exhausted: bool) -> RunFailure {
     failure
 }
 
+/// `wait` after `now`, in the milliseconds that are stored.
 pub(crate) fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    // In whole milliseconds, as times are stored and shown; rounded up, so that a wait that was asked for is kept.
-    let wait = i64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(i64::MAX);
+    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
     now.checked_add(SignedDuration::from_millis(wait)).unwrap_or(Timestamp::MAX)
 }
 

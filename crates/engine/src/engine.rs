@@ -176,10 +176,21 @@ impl Engine {
                 stop.cancelled().boxed(),
                 self.casework.work_arrived().boxed(),
                 self.under_way.freed.notified().boxed(),
-                clock.sleep(self.options.poll_interval),
+                clock.sleep(self.until_next_look().await),
             ];
             select_all(hints).await;
         }
+    }
+
+    /// Until the next row is due, if that is sooner than the next regular look.
+    async fn until_next_look(&self) -> Duration {
+        let now = self.environment().now();
+        let next = async {
+            let mut reader = self.casework.store().reader().await.ok()?;
+            due_work::next(&mut reader, now).await.ok()?
+        };
+        let wait = next.await.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
+        wait.map_or(self.options.poll_interval, |wait| wait.min(self.options.poll_interval))
     }
 
     fn start(&self, lane: &str, claimed: Claimed, calls: &TaskTracker, reports: &mpsc::Sender<Report>) {

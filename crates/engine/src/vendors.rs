@@ -59,7 +59,7 @@ pub enum VendorsError {
         name: String,
     },
     /// No HTTP client can be made, or an override is unusable.
-    #[error("`integrations.{name}`: {error}. {}", .error.remedy)]
+    #[error("`integrations.{name}`: {}", .error.explanation())]
     Client {
         /// Of which integration.
         name: String,

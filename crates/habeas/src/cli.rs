@@ -74,6 +74,8 @@ pub(crate) enum Command {
     Audit(AuditCommand),
     /// Run simulators of the vendors until Ctrl-C, for trials and tests
     Sandbox(Sandbox),
+    /// Measure what the engine does in a second on this machine
+    Bench(crate::bench::BenchArguments),
     /// Print the OpenAPI document of the HTTP API
     Openapi,
 }

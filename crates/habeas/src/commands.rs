@@ -14,7 +14,7 @@ use crate::cli::{Arguments, Command, Global};
 use crate::client::{self, Client};
 use crate::configuration::Configuration;
 use crate::ending::{Ending, Usage};
-use crate::{installation, output, serve};
+use crate::{bench, installation, output, serve};
 
 /// Runs the command to its end.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Ending> {
@@ -38,6 +38,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Requests(command) => requests::run(&global, command).await,
         Command::Audit(command) => audit::run(&global, command).await,
         Command::Sandbox(arguments) => sandbox::run(&arguments).await,
+        Command::Bench(arguments) => bench::run(arguments).await.map(|()| Ending::Done),
         Command::Openapi => openapi(),
     }
 }

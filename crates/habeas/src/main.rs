@@ -1,5 +1,6 @@
 //! `habeas`: the command line, the configuration, and the wiring of everything else.
 
+mod bench;
 mod cli;
 mod client;
 mod commands;

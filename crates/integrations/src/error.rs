@@ -90,6 +90,14 @@ impl VendorError {
         }
     }
 
+    /// What happened and what to do, as two sentences.
+    #[must_use]
+    pub fn explanation(&self) -> String {
+        let mut remedy = self.remedy.chars();
+        let first = remedy.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        format!("{}. {first}{}", self.message, remedy.as_str())
+    }
+
     /// With the permission that is missing.
     #[must_use]
     pub fn lacking(mut self, permission: &'static str) -> Self {

@@ -17,7 +17,11 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// A problem document.
 #[derive(Clone, Debug)]
-pub(crate) struct Problem {
+pub(crate) struct Problem(Box<Parts>);
+
+/// On the heap: a refusal is rare and its room would be paid for by every result.
+#[derive(Clone, Debug)]
+struct Parts {
     code: Code,
     detail: String,
     errors: Vec<FieldError>,

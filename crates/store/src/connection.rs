@@ -89,6 +89,14 @@ impl Connection {
         std::mem::take(&mut self.failed)
     }
 
+    pub(crate) async fn close(self) {
+        if let Inner::SqliteWriter(connection) = self.inner
+            && let Err(error) = sqlx::Connection::close(connection).await
+        {
+            tracing::warn!(%error, "the database file was not closed properly; nothing is lost");
+        }
+    }
+
     pub(crate) fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }

@@ -336,13 +336,16 @@ pub async fn remove<T: ToString>(
     Ok(())
 }
 
-/// When the next row becomes free or due, however far away; `None` if there is no work at all.
+/// When the next row becomes due after `now`, if one waits; what is due already is found by claiming.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn next(connection: &mut Connection) -> Result<Option<Timestamp>, StoreError> {
-    let row =
-        connection.sql(sql!("SELECT min({greatest}(next_at, lease_until)) FROM due_work")).first().await?;
+pub async fn next(connection: &mut Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT next_at FROM due_work WHERE next_at > $1 ORDER BY next_at LIMIT 1"))
+        .time(now)
+        .first()
+        .await?;
     row.map_or(Ok(None), |row| row.optional_time(0))
 }
 

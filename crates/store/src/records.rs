@@ -192,14 +192,20 @@ pub async fn note_deletions(
     Ok(())
 }
 
-/// Puts the records that were found again after their deletion back to be deleted; how many there were.
+/// Puts what runs had found, and what was found again after its deletion, back to be deleted; how many records.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn reopen_leftovers(connection: &mut Connection, request: RequestId) -> Result<u64, StoreError> {
+pub async fn reopen_leftovers(
+    connection: &mut Connection,
+    runs: impl IntoIterator<Item = RunId>,
+) -> Result<u64, StoreError> {
     connection
-        .sql(sql!("UPDATE records SET deletion = NULL WHERE request_id = $1 AND deletion = 'still_there'"))
-        .text(request)
+        .sql(sql!(
+            "UPDATE records SET deletion = NULL
+             WHERE run_id IN (SELECT value->>0 FROM {batch}) AND deletion = 'still_there'"
+        ))
+        .batch(&Batch::of(runs))
         .execute()
         .await
 }

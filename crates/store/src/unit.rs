@@ -69,6 +69,11 @@ impl Unit {
         });
     }
 
+    /// Closes the connection properly: the last one to a SQLite file takes the write-ahead log with it.
+    pub(crate) async fn close(self) {
+        self.connection.close().await;
+    }
+
     pub(crate) fn recorded(&self) -> usize {
         self.events.len()
     }

@@ -116,7 +116,7 @@ async fn run(mut unit: Unit, mut entries: mpsc::Receiver<Entry>, stop: &Notify, 
         };
         let first = match next {
             Some(Some(first)) => first,
-            Some(None) => return,
+            Some(None) => return unit.close().await,
             None => {
                 entries.close();
                 continue;

@@ -117,7 +117,7 @@ async fn delete_and_note(company: &Company, assignment: &Assignment, records: us
 }
 
 /// Reads the next page as a worker would, without writing it down.
-async fn read_page(
+pub(crate) async fn read_page(
     connector: &dyn Connector,
     assignment: &mut Assignment,
     cursor: &mut Option<Cursor>,
@@ -202,8 +202,9 @@ async fn a_late_worker_changes_nothing(database: TestDatabase) {
     let late_page = read_page(connector.as_ref(), &mut reading, &mut cursor).await;
     company.time.advance(LEASE);
     let overtaken = claim_one(&company).await;
-    let late_failure =
-        Finding::Failed(habeas_casework::RunFailure::from(&connector.scan(Some(&Cursor(0.into())), &[]).await.unwrap_err()));
+    let late_failure = Finding::Failed(habeas_casework::RunFailure::from(
+        &connector.scan(Some(&Cursor(0.into())), &[]).await.unwrap_err(),
+    ));
     let before = company.dump().await;
     let continues = company.casework.report_page(copy(&late_page)).await.unwrap();
     assert!(matches!(continues, PassContinues::LeaseLost));

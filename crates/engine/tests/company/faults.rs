@@ -291,7 +291,9 @@ async fn a_contact_that_cannot_be_read_is_not_deleted(database: TestDatabase) {
         let id = company.ask_with_review(Right::Deletion, &email).await;
         company.work().await;
         company.fault(
-            Rule::new("readycloud", fault.clone()).method("GET").path_contains(format!("/contacts/{contact}/")),
+            Rule::new("readycloud", fault.clone())
+                .method("GET")
+                .path_contains(format!("/contacts/{contact}/")),
         );
         company.casework.process(&operator(), id).await.unwrap();
         company.work().await;

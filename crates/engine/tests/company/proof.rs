@@ -67,7 +67,9 @@ async fn what_a_person_deleted_by_hand_is_proven_gone(database: TestDatabase) {
 
 async fn a_proof_that_fails_is_repeated_without_deleting_again(database: TestDatabase) {
     let company = Company::new(database).await;
-    for (fault, code) in [(status(500), "vendor_unavailable"), (Fault::TokenExpired {}, "credentials_rejected")] {
+    for (fault, code) in
+        [(status(500), "vendor_unavailable"), (Fault::TokenExpired {}, "credentials_rejected")]
+    {
         company.add_contact("leaver@example.test");
         let id = company.ask_with_review(Right::Deletion, "leaver@example.test").await;
         company.work().await;
@@ -104,7 +106,10 @@ async fn what_one_system_still_holds_does_not_hold_up_another(database: TestData
     company.work().await;
     is_still_there(&company, id, "outlet").await;
     let other = company.run_at(id, "shop", Phase::Erase).await.run;
-    assert_eq!((other.status, other.detail.sentence().as_str()), (RunStatus::Complete, "1 record deleted; verified gone"));
+    assert_eq!(
+        (other.status, other.detail.sentence().as_str()),
+        (RunStatus::Complete, "1 record deleted; verified gone")
+    );
     retry(&company, id, "outlet").await;
     assert_eq!(company.outcome(id).await, Some(Outcome::Erased));
     assert_eq!(company.deletions_of(&contacts[0]), (1, 1));

@@ -90,8 +90,7 @@ pub(crate) async fn run(arguments: BenchArguments) -> anyhow::Result<()> {
     stop.cancel();
     engine.await.context("the engine stopped early")?;
     let result = result(&arguments, elapsed, &before, &after, &latencies, single);
-    crate::output::line(&result.to_string());
-    Ok(())
+    crate::output::line(&result.to_string())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -175,10 +174,8 @@ impl Bench {
         let store = database.into_store(keyring).await?;
         let catalogue = Arc::new(Catalogue::default().with(Box::new(integration::BenchStub)));
         let engine_options = EngineOptions { workers: arguments.workers, ..EngineOptions::default() };
-        let options = IntegrationOptions {
-            base_url: Some(stub.address.parse()?),
-            ..IntegrationOptions::default()
-        };
+        let options =
+            IntegrationOptions { base_url: Some(stub.address.parse()?), ..IntegrationOptions::default() };
         let options = BTreeMap::from([(integration::NAME.to_owned(), options)]);
         let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, engine_options.lease)?;
         let casework = Casework::new(store, catalogue, vendors.clone(), CaseworkSettings::default());
@@ -191,12 +188,18 @@ impl Bench {
         };
         casework.add_connection(&Actor::local_operator(), connection).await?;
         let engine = Engine::new(casework.clone(), vendors, engine_options);
-        let state = habeas_server::ServerState::new(casework.clone(), habeas_server::ServerOptions::default());
+        let state =
+            habeas_server::ServerState::new(casework.clone(), habeas_server::ServerOptions::default());
         let api = habeas_server::local_router(state);
         Ok(Self { casework, engine, environment, api, right: arguments.right.clone() })
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<String>) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+    ) -> anyhow::Result<(StatusCode, Vec<u8>)> {
         let mut request = Request::builder().method(method).uri(path);
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
@@ -222,7 +225,9 @@ impl Bench {
             let fetched: Vec<anyhow::Result<()>> = fetched.collect().await;
             fetched.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
             if waiting.is_empty() {
-                if self.ids("state=collecting").await?.is_empty() && self.ids("state=erasing").await?.is_empty() {
+                if self.ids("state=collecting").await?.is_empty()
+                    && self.ids("state=erasing").await?.is_empty()
+                {
                     let late = self.ids("state=delivering").await?;
                     if late.is_empty() {
                         return Ok(());
@@ -257,7 +262,8 @@ impl Bench {
     }
 
     async fn ids(&self, filter: &str) -> anyhow::Result<Vec<String>> {
-        let (status, answer) = self.call(Method::GET, &format!("/api/v1/requests?{filter}&limit=200"), None).await?;
+        let (status, answer) =
+            self.call(Method::GET, &format!("/api/v1/requests?{filter}&limit=200"), None).await?;
         ensure!(status.is_success(), "the list answered {status}");
         let answer: Value = serde_json::from_slice(&answer)?;
         let items = answer["items"].as_array().cloned().unwrap_or_default();
@@ -265,7 +271,8 @@ impl Bench {
     }
 
     async fn fetch(&self, id: &str) -> anyhow::Result<()> {
-        let (status, package) = self.call(Method::GET, &format!("/api/v1/requests/{id}/package"), None).await?;
+        let (status, package) =
+            self.call(Method::GET, &format!("/api/v1/requests/{id}/package"), None).await?;
         ensure!(status.is_success() && !package.is_empty(), "a package answered {status}");
         Ok(())
     }
@@ -292,7 +299,8 @@ impl Bench {
                 "subject": {"email": format!("person.{number}@single.example.test")},
             });
             let started = clock.monotonic();
-            let (status, answer) = self.call(Method::POST, "/api/v1/requests", Some(body.to_string())).await?;
+            let (status, answer) =
+                self.call(Method::POST, "/api/v1/requests", Some(body.to_string())).await?;
             ensure!(status.is_success(), "intake answered {status}");
             let answer: Value = serde_json::from_slice(&answer)?;
             let id = answer["id"].as_str().context("no id")?;
@@ -336,7 +344,12 @@ fn process_usage() -> anyhow::Result<(u64, u64)> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("CPU time is known on Linux only")?;
     // The command's name may hold spaces; what follows its bracket does not. utime and stime are fields 14 and 15.
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks: u64 = fields.get(11..13).context("an unusual /proc/self/stat")?.iter().filter_map(|one| one.parse::<u64>().ok()).sum();
+    let ticks: u64 = fields
+        .get(11..13)
+        .context("an unusual /proc/self/stat")?
+        .iter()
+        .filter_map(|one| one.parse::<u64>().ok())
+        .sum();
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
     let peak = peak.trim().trim_end_matches(" kB").parse().unwrap_or(0);

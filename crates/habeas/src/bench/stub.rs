@@ -21,7 +21,7 @@ struct Stub {
 /// Serves on a free port of the loopback and prints its address as the first line, until the parent closes the pipe.
 pub(crate) async fn serve(latency: Duration) -> anyhow::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.context("no free port for the stub")?;
-    crate::output::line(&format!("http://{}", listener.local_addr()?));
+    crate::output::line(&format!("http://{}", listener.local_addr()?))?;
     let stub = Stub { latency, calls: Arc::default() };
     let router = Router::new()
         .route("/lookup", post(lookup))

@@ -16,15 +16,26 @@ async fn a_server_that_works_says_so_without_a_key() {
 }
 
 #[tokio::test]
-async fn without_a_store_the_server_lives_but_is_not_ready() {
+async fn a_server_whose_database_is_not_its_own_lives_but_is_not_ready() {
+    let world = World::empty().await;
+    world.database.raw().await.run("UPDATE installation SET key_check = x'00'").await;
+    World::send(&world.network, request("GET", "/healthz", None, None)).await.good();
+    let answer = World::send(&world.network, request("GET", "/readyz", None, None)).await;
+    let problem = answer.refused(503, "not_ready");
+    assert!(problem["detail"].as_str().unwrap().contains("master key"), "{problem}");
+}
+
+#[tokio::test]
+async fn without_its_database_the_server_lives_and_names_no_files() {
     let world = World::with_shop().await;
-    world.casework.store().clone().close().await;
+    world.database.raw().await.run("DROP TABLE request_identifiers").await;
+    world.database.raw().await.run("DROP TABLE installation").await;
     World::send(&world.network, request("GET", "/healthz", None, None)).await.good();
     let answer = World::send(&world.network, request("GET", "/readyz", None, None)).await;
     answer.refused(503, "not_ready");
-    let answer = world.get("/requests").await;
+    let answer = world.post("/requests/search", &json!({"user_id": "U-1"})).await;
     answer.refused(503, "store_unavailable");
-    assert!(!answer.text.contains("sqlite") && !answer.text.contains("/tmp"));
+    assert!(!answer.text.contains("no such table"), "{}", answer.text);
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ pub(crate) struct World {
     pub(crate) vendor: Vendor,
     pub(crate) network: Router,
     pub(crate) local: Router,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 /// What came back.
@@ -94,7 +94,7 @@ impl World {
         let casework = Casework::new(store, catalogue, source, CaseworkSettings::default());
         let state = ServerState::new(casework.clone(), options);
         let (network, local) = (router(state.clone()), local_router(state));
-        Self { clock, casework, vendor, network, local, _database: database }
+        Self { clock, casework, vendor, network, local, database }
     }
 
     /// A server with one connection.

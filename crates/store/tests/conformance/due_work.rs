@@ -222,20 +222,24 @@ async fn finished_and_removed_work_is_gone(database: TestDatabase) {
 async fn next_and_lag_say_when(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
     let mut reader = fixture.reader().await;
-    assert_eq!(due_work::next(&mut reader).await.unwrap(), None);
+    assert_eq!(due_work::next(&mut reader, fixture.now()).await.unwrap(), None);
     assert_eq!(due_work::lag(&mut reader, fixture.now()).await.unwrap(), 0);
     let mut work = vec![fixture.work("lane", "op_1", 60), fixture.work("lane", "op_2", 60)];
     work[0].next_at = fixture.later(10);
     work[1].next_at = fixture.later(20);
     let (first, second) = (work[0].next_at, work[1].next_at);
     insert(&fixture, work).await;
-    assert_eq!(due_work::next(&mut reader).await.unwrap(), Some(first));
+    assert_eq!(due_work::next(&mut reader, fixture.now()).await.unwrap(), Some(first));
     assert_eq!(due_work::lag(&mut reader, fixture.now()).await.unwrap(), 0);
     fixture.pass(12);
     assert_eq!(due_work::lag(&mut reader, fixture.now()).await.unwrap(), 2_000);
     claim(&fixture, "lane", 10).await;
     assert_eq!(due_work::lag(&mut reader, fixture.now()).await.unwrap(), 0, "being worked on is not late");
-    assert_eq!(due_work::next(&mut reader).await.unwrap(), Some(second), "the first is leased for longer");
+    assert_eq!(
+        due_work::next(&mut reader, fixture.now()).await.unwrap(),
+        Some(second),
+        "the first is due already"
+    );
     fixture.pass(60);
     assert_eq!(due_work::lag(&mut reader, fixture.now()).await.unwrap(), 62_000);
 }

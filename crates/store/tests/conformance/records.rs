@@ -149,7 +149,7 @@ async fn leftovers_are_reopened(database: TestDatabase) {
     let reopened = keep!(fixture, |unit| {
         records::insert(unit.connection(), &rows).await?;
         records::note_deletions(unit.connection(), noted).await?;
-        records::reopen_leftovers(unit.connection(), request).await
+        records::reopen_leftovers(unit.connection(), [run.id]).await
     });
     assert_eq!(reopened, 1);
     let mut reader = fixture.reader().await;
