@@ -127,7 +127,7 @@ impl Changes {
             }
             self.expect_runs(id, i64::try_from(planned.len()).unwrap_or(i64::MAX));
             for one in planned {
-                let run = self.new_run(unit, id, one.connection, Phase::Erase, RunDetail::Queued);
+                let run = self.new_run(unit, id, one.connection, Phase::Erase, RunDetail::Deleting);
                 let kind = match one.part {
                     Part::EraseSubject => OperationKind::DeleteSubject,
                     _ => OperationKind::DeleteRecords,

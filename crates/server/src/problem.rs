@@ -33,7 +33,8 @@ struct Parts {
 impl Problem {
     /// A problem of `code`; `detail` says what happened here and what to do, without repeating values.
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), errors: Vec::new(), extensions: Map::new(), cause: None }
+        let (errors, extensions) = (Vec::new(), Map::new());
+        Self(Box::new(Parts { code, detail: detail.into(), errors, extensions, cause: None }))
     }
 
     /// Fields that cannot be used.
@@ -45,7 +46,7 @@ impl Problem {
                 field => format!("`{field}` {}", error.message),
             })
             .collect();
-        Self { errors, ..Self::new(codes::VALIDATION, detail.join("; ")) }
+        Self::new(codes::VALIDATION, detail.join("; ")).naming(errors)
     }
 
     /// One field that cannot be used.
@@ -62,41 +63,51 @@ impl Problem {
     pub(crate) fn internal(cause: impl Into<String>) -> Self {
         let detail = "something failed on our side and was logged; nothing was changed unless the answer to an \
                       earlier call said so. Try again; if it stays, give the administrator the request id";
-        Self { cause: Some(cause.into()), ..Self::new(codes::INTERNAL, detail) }
+        Self::new(codes::INTERNAL, detail).because(cause)
     }
 
     /// With a further member.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extensions.insert(name.to_owned(), value.into());
+        self.0.extensions.insert(name.to_owned(), value.into());
+        self
+    }
+
+    fn naming(mut self, errors: Vec<FieldError>) -> Self {
+        self.0.errors = errors;
+        self
+    }
+
+    fn because(mut self, cause: impl Into<String>) -> Self {
+        self.0.cause = Some(cause.into());
         self
     }
 
     /// The code.
     pub(crate) const fn code(&self) -> Code {
-        self.code
+        self.0.code
     }
 
     /// What the log should know besides the code.
     pub(crate) fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     fn status(&self) -> StatusCode {
-        self.code.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+        self.0.code.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The document.
     pub(crate) fn document(&self) -> Value {
         let mut document = json!({
-            "type": format!("/docs/errors/{}", self.code.name),
-            "title": self.code.title,
+            "type": format!("/docs/errors/{}", self.0.code.name),
+            "title": self.0.code.title,
             "status": self.status().as_u16(),
-            "detail": self.detail,
-            "code": self.code.name,
-            "errors": self.errors.iter().map(field_document).collect::<Vec<_>>(),
+            "detail": self.0.detail,
+            "code": self.0.code.name,
+            "errors": self.0.errors.iter().map(field_document).collect::<Vec<_>>(),
         });
         if let Some(document) = document.as_object_mut() {
-            document.extend(self.extensions.clone());
+            document.extend(self.0.extensions.clone());
         }
         document
     }
@@ -110,7 +121,7 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = (self.status(), self.document().to_string()).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if self.code.name == codes::KEY_INVALID.name {
+        if self.0.code.name == codes::KEY_INVALID.name {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // Whoever logs the response, or completes it with the request id, finds the problem here.
@@ -156,10 +167,10 @@ impl From<CaseworkError> for Problem {
             CaseworkError::PlanRefused(PlanRefused::NoConnection { right }) => {
                 Self::new(codes::NO_CONNECTION, detail).with("right", right.as_str())
             }
-            CaseworkError::PlanRefused(PlanRefused::IdentifierMissing { .. }) => Self {
-                errors: vec![FieldError::new("subject.identifiers", detail.clone())],
-                ..Self::new(codes::VALIDATION, detail)
-            },
+            CaseworkError::PlanRefused(PlanRefused::IdentifierMissing { .. }) => {
+                let errors = vec![FieldError::new("subject.identifiers", detail.clone())];
+                Self::new(codes::VALIDATION, detail).naming(errors)
+            }
             CaseworkError::ReviewRequired => Self::new(codes::REVIEW_REQUIRED, detail),
             CaseworkError::PermissionsMissing(missing) => {
                 let missing: Vec<_> = missing
@@ -213,13 +224,10 @@ impl Problem {
     pub(crate) fn from_store(error: &StoreError) -> Self {
         match error {
             StoreError::Forgotten(_) => Self::new(codes::FORGOTTEN, error.to_string()),
-            StoreError::Closed | StoreError::Database(_) => Self {
-                cause: Some(error.to_string()),
-                ..Self::new(
-                    codes::STORE_UNAVAILABLE,
-                    "the database does not answer, so nothing was changed; try again in a moment",
-                )
-            },
+            StoreError::Closed | StoreError::Database(_) => {
+                let detail = "the database does not answer, so nothing was changed; try again in a moment";
+                Self::new(codes::STORE_UNAVAILABLE, detail).because(error.to_string())
+            }
             other => Self::internal(other.to_string()),
         }
     }

@@ -1,1 +1,102 @@
-//! To be written.
+//! A vendor's limit is never exceeded, however many processes and connections share the account. Company and vendor
+//! live in the same time here, and what counts is what the vendor saw.
+
+use std::time::Duration;
+
+use habeas_domain::{Outcome, RequestId, RequestState, Right};
+use habeas_sandbox::faults::{Fault, Rule};
+use habeas_testing::{TestDatabase, on_both_databases};
+
+use crate::support::{ANA, Company, Process, Setup, TOKEN};
+
+on_both_databases![
+    the_usual_budget_stays_below_the_limit_and_everything_gets_done,
+    two_processes_share_the_permits_of_an_account,
+    two_connections_share_the_permits_of_an_account,
+    a_vendor_that_says_slow_down_stops_every_connection_of_the_account,
+];
+
+/// Thirty calls a minute of each class, and the product's own share of it.
+const LIMITED: Setup = Setup { people: 0, limit: Some(30), budget: None, shared_time: true, token: TOKEN };
+
+fn stayed_below_the_limit(company: &Company) {
+    let peaks = &company.sandbox.calls().peaks()["readycloud"];
+    let account = &peaks.accounts["rc-demo-client"];
+    // Eight tenths of thirty are planned; calls under way may arrive late and so closer together.
+    assert!(account["get"] <= 27, "{peaks:?}");
+    assert!(account.get("other").is_none_or(|most| *most <= 27), "{peaks:?}");
+    for (route, counts) in &company.sandbox.calls().summary().vendors["readycloud"].routes {
+        assert!(!counts.statuses.contains_key(&429), "{route}: {counts:?}");
+    }
+}
+
+async fn everything_got_done(company: &Company, accesses: &[RequestId], deletions: &[RequestId]) {
+    for id in accesses {
+        assert_eq!(company.state(*id).await, RequestState::Delivering);
+        assert!(company.runs(*id).await.iter().all(|run| run.run.records_found == Some(1)));
+    }
+    for id in deletions {
+        assert_eq!(company.outcome(*id).await, Some(Outcome::Erased));
+    }
+}
+
+async fn the_usual_budget_stays_below_the_limit_and_everything_gets_done(database: TestDatabase) {
+    let company = Company::with(database, Setup { people: 120, ..LIMITED }).await;
+    let accesses = company.ask_for_all(Right::Access, &company.add_people("subject", 40)).await;
+    let deletions = company.ask_for_all(Right::Deletion, &company.add_people("leaver", 40)).await;
+    let began = company.time.now();
+    company.work().await;
+    everything_got_done(&company, &accesses, &deletions).await;
+    stayed_below_the_limit(&company);
+    // Forty contacts are asked for, forty deleted: at 24 calls a minute that takes its time, but not much more.
+    let minutes = company.time.now().duration_since(began).as_secs() / 60;
+    assert!((1..=6).contains(&minutes), "{minutes} minutes");
+}
+
+async fn together(company: &Company, processes: &[&Process; 2]) {
+    for _ in 0..2_000 {
+        let [first, second] = processes;
+        tokio::join!(first.engine.work_until_idle(), second.engine.work_until_idle());
+        if !company.let_wait_pass().await {
+            return;
+        }
+    }
+    panic!("the work never ends");
+}
+
+async fn two_processes_share_the_permits_of_an_account(database: TestDatabase) {
+    let company = Company::with(database, LIMITED).await;
+    let other = company.another_process().await;
+    let accesses = company.ask_for_all(Right::Access, &company.add_people("subject", 10)).await;
+    let deletions = company.ask_for_all(Right::Deletion, &company.add_people("leaver", 50)).await;
+    together(&company, &[&company, &other]).await;
+    everything_got_done(&company, &accesses, &deletions).await;
+    stayed_below_the_limit(&company);
+}
+
+async fn two_connections_share_the_permits_of_an_account(database: TestDatabase) {
+    let company = Company::with(database, LIMITED).await;
+    company.connect("the same shop again", TOKEN).await.unwrap();
+    company.sandbox.calls().reset();
+    let accesses = company.ask_for_all(Right::Access, &company.add_people("subject", 10)).await;
+    let deletions = company.ask_for_all(Right::Deletion, &company.add_people("leaver", 20)).await;
+    company.work().await;
+    everything_got_done(&company, &accesses, &deletions).await;
+    stayed_below_the_limit(&company);
+}
+
+async fn a_vendor_that_says_slow_down_stops_every_connection_of_the_account(database: TestDatabase) {
+    let company = Company::new(database).await;
+    company.connect("the same shop again", TOKEN).await.unwrap();
+    company.sandbox.calls().reset();
+    let slow_down = Fault::RateLimited { retry_after: Some(100) };
+    company.fault(Rule::new("readycloud", slow_down).method("GET").path_contains("/api/v2/orgs/").times(1));
+    let id = company.ask(Right::Access, ANA).await;
+    company.engine.work_until_idle().await;
+    let calls = company.all_calls();
+    company.time.advance(Duration::from_secs(90));
+    company.engine.work_until_idle().await;
+    assert_eq!(company.all_calls(), calls);
+    company.work().await;
+    assert_eq!(company.state(id).await, RequestState::Delivering);
+}

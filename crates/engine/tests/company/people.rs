@@ -1,7 +1,7 @@
 //! What people do to requests while systems are asked: hold, refuse, take back, skip, stop, and several systems.
 
-use habeas_casework::intake::IdempotencyKey;
 use habeas_casework::CaseworkError;
+use habeas_casework::intake::IdempotencyKey;
 use habeas_domain::reason::{DenialReason, HoldReason};
 use habeas_domain::{Outcome, Phase, RequestId, RequestState, Right, RunStatus};
 use habeas_sandbox::readycloud::fixtures;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use habeas_casework::connections::{ConnectionCase, NewConnection};
 use habeas_casework::intake::{Delivery, GivenIdentifier, NewRequest};
-use habeas_casework::queries::{RecordCase, RequestCase, RunCase};
+use habeas_casework::queries::{RecordCase, RequestCase, RequestFilter, RunCase};
 use habeas_casework::work::Claimed;
 use habeas_casework::{CapabilityChoices, Casework, CaseworkError, CaseworkSettings, ConnectorSource as _};
 use habeas_domain::{Actor, IdentifierType, Outcome, Phase, RequestId, RequestState, Right};
@@ -262,6 +262,14 @@ impl Company {
 
     pub(crate) async fn records(&self, id: RequestId) -> Vec<RecordCase> {
         self.casework.records(&operator(), id, None, 200).await.unwrap().items
+    }
+
+    /// Requests of whoever has this address.
+    pub(crate) async fn found_by(&self, email: &str) -> Vec<RequestId> {
+        let identifier = Some((IdentifierType::Email, email.to_owned()));
+        let filter = RequestFilter { identifier, ..RequestFilter::default() };
+        let found = self.casework.requests(&operator(), filter, 200).await.unwrap().items;
+        found.into_iter().map(|one| one.request.id).collect()
     }
 
     /// Kinds of the events in a request's history.

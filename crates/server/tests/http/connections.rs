@@ -37,13 +37,13 @@ async fn a_connection_is_made_shown_and_removed() {
 
 #[rstest]
 #[case::missing_scope(Mood::LacksPermission, 422, "permissions_missing", "contacts")]
-#[case::forbidden(Mood::Forbids, 422, "permissions_missing", "grant it")]
-#[case::wrong_credentials(Mood::RejectsCredentials, 422, "credentials_rejected", "do something about it")]
-#[case::down(Mood::Down, 502, "vendor_unavailable", "do something about it")]
-#[case::rate_limited(Mood::RateLimits, 502, "vendor_unavailable", "do something about it")]
-#[case::nonsense(Mood::TalksNonsense, 502, "vendor_unavailable", "do something about it")]
-#[case::refused(Mood::Refuses, 422, "vendor_refused", "do something about it")]
-#[case::misconfigured(Mood::Misconfigured, 422, "connection_misconfigured", "do something about it")]
+#[case::forbidden(Mood::Forbids, 422, "permissions_missing", "Grant it")]
+#[case::wrong_credentials(Mood::RejectsCredentials, 422, "credentials_rejected", "Do something about it")]
+#[case::down(Mood::Down, 502, "vendor_unavailable", "Do something about it")]
+#[case::rate_limited(Mood::RateLimits, 502, "vendor_unavailable", "Do something about it")]
+#[case::nonsense(Mood::TalksNonsense, 502, "vendor_unavailable", "Do something about it")]
+#[case::refused(Mood::Refuses, 422, "vendor_refused", "Do something about it")]
+#[case::misconfigured(Mood::Misconfigured, 422, "connection_misconfigured", "Do something about it")]
 #[tokio::test]
 async fn what_the_vendor_does_not_accept_is_not_saved(
     #[case] mood: Mood,

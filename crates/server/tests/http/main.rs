@@ -9,6 +9,7 @@ mod connections;
 mod documents;
 mod errors;
 mod health;
+mod logging;
 mod package;
 mod requests;
 mod review;

@@ -3,6 +3,7 @@
 use habeas_domain::Role;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower::ServiceExt as _;
 
 use crate::world::{ANA, World, contacts, request};
@@ -59,6 +60,34 @@ async fn whoever_has_the_last_byte_finds_the_request_closed() {
     }
     // The end of the stream was not even asked for.
     assert_eq!(state(&world, &id).await, "closed");
+}
+
+/// A real transport stops asking as soon as it has as many bytes as `Content-Length` says.
+#[tokio::test]
+async fn over_a_real_connection_the_last_byte_means_closed_too() {
+    let world = World::with_shop().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(axum::serve(listener, world.local.clone()).into_future());
+    for records in [1, 3_000] {
+        let id = delivering(&world, "api", records).await;
+        let path = package(&id);
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        let call = format!("GET {path} HTTP/1.1\r\nHost: habeas.example.test\r\n\r\n");
+        client.write_all(call.as_bytes()).await.unwrap();
+        let (mut received, mut expected) = (Vec::new(), None);
+        while expected.is_none_or(|expected| received.len() < expected) {
+            assert!(client.read_buf(&mut received).await.unwrap() > 0, "the connection broke off");
+            let text = String::from_utf8_lossy(&received);
+            if let (None, Some((head, _))) = (expected, text.split_once("\r\n\r\n")) {
+                let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+                expected = Some(head.len() + 4 + length.parse::<usize>().unwrap());
+            }
+        }
+        assert_eq!(Some(received.len()), expected);
+        assert_eq!(state(&world, &id).await, "closed", "{records} records");
+    }
+    server.abort();
 }
 
 #[tokio::test]

@@ -100,10 +100,10 @@ fn body(method: &str, path: &str) -> Option<Value> {
 #[tokio::test]
 async fn each_role_alone_may_do_exactly_what_the_table_says() {
     let world = World::with_shop().await;
+    let mut things = Things::make(&world).await;
     for role in Role::ALL {
         let key = world.key(&[*role]).await;
         for (method, path, need) in OPERATIONS {
-            let things = Things::make(&world).await;
             let allowed = match need {
                 Need::Permission(permission) => role.permissions().contains(permission),
                 Need::AnyKey | Need::Nothing => true,
@@ -126,10 +126,15 @@ async fn each_role_alone_may_do_exactly_what_the_table_says() {
                     assert!(problem["roles"].as_array().unwrap().contains(&json!("super_admin")));
                 }
                 assert_eq!(world.events().await, before, "{role} {method} {path} changed something");
+                continue;
             }
-            // Gets rid of what was made, so that the next deletion of the connection can work.
+            if *method == "get" {
+                continue;
+            }
+            // Gets rid of what was made or changed, so that the next call finds what it needs.
             world.post(&format!("/requests/{}/withdraw", things.request), &json!({})).await;
-            if (*method, *path, allowed) == ("delete", "/api/v1/connections/{id}", true) {
+            if (*method, *path) == ("delete", "/api/v1/connections/{id}") {
+                // The request that is still in review does not need its connection any more.
                 assert_eq!(answer.status, 204, "{}", answer.text);
                 world.add_shop().await;
             }
@@ -137,6 +142,7 @@ async fn each_role_alone_may_do_exactly_what_the_table_says() {
                 world.operate("DELETE", "/connections/another", None).await.good();
             }
             world.work(&contacts(1)).await;
+            things = Things::make(&world).await;
         }
     }
 }
