@@ -73,7 +73,9 @@ pub enum InvalidIdentifier {
     #[error("is not an e-mail address; expected something like ana@example.test")]
     NotAnEmailAddress,
     /// Not a telephone number.
-    #[error("is not a telephone number; expected digits, optionally with +, spaces, dots, hyphens or brackets")]
+    #[error(
+        "is not a telephone number; expected digits, optionally with +, spaces, dots, hyphens or brackets"
+    )]
     NotAPhoneNumber,
 }
 

@@ -58,7 +58,9 @@ pub enum PlanRefused {
         right: Right,
     },
     /// A connection could not find the person.
-    #[error("connection `{connection}` finds people by {wanted}, and the request has none of these; add one to the request")]
+    #[error(
+        "connection `{connection}` finds people by {wanted}, and the request has none of these; add one to the request"
+    )]
     IdentifierMissing {
         /// The connection's name.
         connection: String,
@@ -199,8 +201,7 @@ mod tests {
     #[test]
     fn a_missing_identifier_blocks_and_names_the_connection() {
         let shop = participant(Handling::Api, Handling::Api, DeletionMethod::Standard);
-        let refusal =
-            collect(Right::Access, &[shop], &BTreeSet::from([IdentifierType::UserId])).unwrap_err();
+        let refusal = collect(Right::Access, &[shop], &BTreeSet::from([IdentifierType::UserId])).unwrap_err();
         assert_eq!(
             refusal.to_string(),
             "connection `shop` finds people by email, and the request has none of these; add one to the request"

@@ -72,9 +72,7 @@ impl Role {
                 P::AttestIdentifiers,
                 P::ReadConnections,
             ],
-            Self::RequestAgent => {
-                &[P::ReadRequests, P::ReadRecords, P::CreateRequests, P::WorkOnRequests]
-            }
+            Self::RequestAgent => &[P::ReadRequests, P::ReadRecords, P::CreateRequests, P::WorkOnRequests],
             Self::RequestApprover => &[P::ReadRequests],
             // The Live Data Map arrives with its own permissions.
             Self::InventoryManager => &[P::ReadConnections],
@@ -150,7 +148,11 @@ impl Actor {
         Err(RoleMissing {
             actor: self.name.clone(),
             permission,
-            giving: Role::ALL.iter().copied().filter(|role| role.permissions().contains(&permission)).collect(),
+            giving: Role::ALL
+                .iter()
+                .copied()
+                .filter(|role| role.permissions().contains(&permission))
+                .collect(),
             held: self.roles.iter().copied().collect(),
         })
     }

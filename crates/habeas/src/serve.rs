@@ -32,7 +32,7 @@ pub(crate) async fn serve(global: &Global, arguments: &Serve) -> anyhow::Result<
     let configuration = load(global, &directory, &arguments.worker)?;
     let lock = installation::take(&directory)?;
     let metrics = metrics::start(&stop)?;
-    let options = ServerOptions { metrics: Some(metrics), ..ServerOptions::default() };
+    let options = ServerOptions { metrics: Some(metrics), stop: stop.clone(), ..ServerOptions::default() };
     // Before the database is opened: a port in use must change nothing.
     let listener = listen(arguments.listen.as_deref().unwrap_or(&configuration.listen)).await?;
     let installation = Installation::open(&configuration, options, Some(lock)).await?;

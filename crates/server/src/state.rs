@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use habeas_casework::Casework;
 use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
 
 /// What the operator decides about the server.
 #[derive(Clone)]
@@ -17,6 +18,8 @@ pub struct ServerOptions {
     pub wait_limit: Duration,
     /// How long a body may stand still while it is received.
     pub body_timeout: Duration,
+    /// Cancelled when the server is to stop: whoever waits for news is answered at once.
+    pub stop: CancellationToken,
 }
 
 impl Default for ServerOptions {
@@ -26,6 +29,7 @@ impl Default for ServerOptions {
             body_limit: 1024 * 1024,
             wait_limit: Duration::from_secs(120),
             body_timeout: Duration::from_secs(30),
+            stop: CancellationToken::new(),
         }
     }
 }
@@ -38,7 +42,7 @@ impl std::fmt::Debug for ServerOptions {
             .field("body_limit", &self.body_limit)
             .field("wait_limit", &self.wait_limit)
             .field("body_timeout", &self.body_timeout)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

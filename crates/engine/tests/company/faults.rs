@@ -5,7 +5,7 @@ use habeas_domain::{Outcome, RequestId, RequestState, Right, RunStatus};
 use habeas_sandbox::faults::{Fault, NOWHERE, Rule, When};
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::support::{Company, TOKEN, at_deletions, at_lists, operator, status};
+use crate::support::{CONTACTS, Company, PAGE_BY_PAGE, Setup, TOKEN, at_deletions, at_lists, operator, status};
 
 on_both_databases![
     passing_failures_of_reading_are_retried_and_shown,
@@ -14,6 +14,8 @@ on_both_databases![
     lasting_failures_of_deleting_end_at_a_person_who_retries,
     a_vendor_that_says_slow_down_is_waited_for_as_long_as_it_takes,
     a_contact_that_cannot_be_read_is_not_deleted,
+    a_failure_that_has_passed_is_not_shown_any_more,
+    a_person_may_cut_a_wait_short,
 ];
 
 fn limited(retry_after: Option<u64>) -> Fault {
@@ -151,7 +153,7 @@ async fn lasting_failures_of_reading_end_at_a_person_who_retries(database: TestD
         let id = company.ask(Right::Access, &email).await;
         company.work().await;
         needs_a_person(&company, id, RequestState::Collecting, code, &fault).await;
-        assert_eq!(company.calls(crate::support::CONTACTS), attempts, "{fault:?}");
+        assert_eq!(company.calls(CONTACTS), attempts, "{fault:?}");
         assert_eq!(u64::from(company.last_run(id).await.run.attempts), attempts, "{fault:?}");
         company.sandbox.faults().clear();
         retry(&company, id).await;
@@ -305,4 +307,48 @@ async fn a_contact_that_cannot_be_read_is_not_deleted(database: TestDatabase) {
         assert_eq!(company.outcome(id).await, Some(Outcome::Erased), "{fault:?}");
         assert_eq!(company.deletions_of(&contact), (1, 1), "{fault:?}");
     }
+}
+
+async fn a_failure_that_has_passed_is_not_shown_any_more(database: TestDatabase) {
+    let company = Company::with(database, Setup { budget: Some(PAGE_BY_PAGE), ..Setup::default() }).await;
+    let emails = company.add_people("subject", 300);
+    company.fault(at_lists(status(503)).skip(1).times(1));
+    let id = company.ask(Right::Access, &emails[299]).await;
+    while !company.sentence(id).await.starts_with("retrying") {
+        company.engine.work_until_idle().await;
+        company.let_wait_pass().await;
+    }
+    assert_eq!(company.calls(CONTACTS), 2);
+    while company.calls(CONTACTS) < 3 {
+        company.engine.work_until_idle().await;
+        company.let_wait_pass().await;
+    }
+    let run = company.last_run(id).await;
+    assert_eq!(run.run.status, RunStatus::Processing);
+    assert_eq!(run.run.detail.sentence(), "reading the system's records");
+    assert_eq!((run.failure, run.run.next_at), (None, None));
+}
+
+async fn a_person_may_cut_a_wait_short(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let slow = || Fault::Status { code: 503, body: None, retry_after: Some(600) };
+    let (email, contact) = somebody(&company, 1);
+    for rule in [at_lists(slow()), at_deletions(limited(Some(600)))] {
+        company.fault(rule.times(1));
+    }
+    let id = company.ask(Right::Deletion, &email).await;
+    for _ in 0..2 {
+        company.engine.work_until_idle().await;
+        assert!(company.sentence(id).await.starts_with("retrying, attempt 2"));
+        let wait = company.next_operation().await.unwrap().duration_since(company.time.now());
+        assert_eq!(wait.as_secs(), 600);
+        retry(&company, id).await;
+        assert_eq!(company.next_operation().await, Some(company.time.now()));
+    }
+    // The vendor's own wait for the whole account is kept all the same.
+    company.engine.work_until_idle().await;
+    assert_eq!(company.deletions_of(&contact), (1, 0));
+    company.work().await;
+    assert_eq!(company.outcome(id).await, Some(Outcome::Erased));
+    assert_eq!(company.deletions_of(&contact), (2, 1));
 }

@@ -15,4 +15,5 @@ mod people;
 mod proof;
 mod requests;
 mod review;
+mod running;
 mod sharing;

@@ -7,7 +7,7 @@ use habeas_domain::{Outcome, RequestId, RequestState, Right};
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::support::{ANA, Company, Process, Setup, TOKEN};
+use crate::support::{ANA, Company, Pace, Process, Setup, TOKEN};
 
 on_both_databases![
     the_usual_budget_stays_below_the_limit_and_everything_gets_done,
@@ -17,7 +17,7 @@ on_both_databases![
 ];
 
 /// Thirty calls a minute of each class, and the product's own share of it.
-const LIMITED: Setup = Setup { people: 0, limit: Some(30), budget: None, shared_time: true, token: TOKEN };
+const LIMITED: Setup = Setup { people: 0, limit: Some(30), budget: None, pace: Pace::Shared, token: TOKEN };
 
 fn stayed_below_the_limit(company: &Company) {
     let peaks = &company.sandbox.calls().peaks()["readycloud"];

@@ -19,7 +19,7 @@ use habeas_sandbox::readycloud::{ContactSpec, TokenSpec, fixtures};
 use habeas_sandbox::{Sandbox, SandboxOptions};
 use habeas_testing::TestDatabase;
 
-pub(crate) use time::Time;
+pub(crate) use time::{Pace, Time};
 
 mod time;
 
@@ -50,8 +50,8 @@ pub(crate) struct Setup {
     pub(crate) limit: Option<u32>,
     /// Share of the limit that the engine uses; `None` = the product's default.
     pub(crate) budget: Option<f64>,
-    /// Whether company and vendor live in the same time, which sleepers move on.
-    pub(crate) shared_time: bool,
+    /// In which time the company lives.
+    pub(crate) pace: Pace,
     /// The token of the first connection.
     pub(crate) token: &'static str,
 }
@@ -59,7 +59,7 @@ pub(crate) struct Setup {
 impl Default for Setup {
     /// No limit worth speaking of, and a clock of the company's own that stands still.
     fn default() -> Self {
-        Self { people: 0, limit: None, budget: Some(10_000.0), shared_time: false, token: TOKEN }
+        Self { people: 0, limit: None, budget: Some(10_000.0), pace: Pace::StandingStill, token: TOKEN }
     }
 }
 
@@ -102,8 +102,7 @@ impl Company {
         let options = SandboxOptions { people: setup.people, seed: 7, ..SandboxOptions::default() };
         let sandbox = Sandbox::start(options).await.unwrap();
         sandbox.readycloud().set_limits(setup.limit, setup.limit);
-        let (time, environment) =
-            if setup.shared_time { Time::shared_with(&sandbox) } else { Time::standing_still() };
+        let (time, environment) = Time::of(setup.pace, &sandbox);
         for (token, client, organisation) in [
             (MAIN_TOKEN, fixtures::CLIENT_ID, fixtures::MAIN_ORG),
             (OUTLET_TOKEN, fixtures::OTHER_CLIENT_ID, fixtures::SECOND_ORG),
@@ -224,6 +223,20 @@ impl Company {
             Sql::new("SELECT min({greatest}(next_at, lease_until)) FROM due_work WHERE kind = 'operation'");
         let mut reader = self.casework.store().reader().await.unwrap();
         reader.sql(&NEXT).first().await.unwrap().and_then(|row| row.optional_time(0).unwrap())
+    }
+
+    /// Every request there is.
+    pub(crate) async fn all_requests(&self) -> Vec<RequestCase> {
+        let mut all = Vec::new();
+        let mut filter = RequestFilter::default();
+        loop {
+            let page = self.casework.requests(&operator(), filter.clone(), 200).await.unwrap();
+            all.extend(page.items);
+            filter.after = page.next;
+            if filter.after.is_none() {
+                return all;
+            }
+        }
     }
 
     pub(crate) async fn request(&self, id: RequestId) -> RequestCase {

@@ -108,7 +108,8 @@ pub(crate) async fn show_request(
     Query(WaitQuery { wait }): Query<WaitQuery>,
 ) -> Result<Json<RequestShape>, Problem> {
     let limit = Duration::from_secs(wait.unwrap_or(0)).min(state.options.wait_limit);
-    Ok(Json(wait::for_news(&state.casework, &actor, id, limit).await?.into()))
+    let case = wait::for_news(&state.casework, &actor, id, limit, &state.options.stop).await?;
+    Ok(Json(case.into()))
 }
 
 async fn shown(state: &ServerState, actor: &Actor, id: RequestId) -> Result<Json<RequestShape>, Problem> {

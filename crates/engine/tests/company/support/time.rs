@@ -10,29 +10,49 @@ use habeas_environment::{Clock, Environment, SeededRandomness, TestClock};
 use habeas_sandbox::Sandbox;
 use jiff::Timestamp;
 
+/// In which time a company lives.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Pace {
+    /// It stands still until the test moves it.
+    StandingStill,
+    /// The vendor's, which sleepers move on.
+    Shared,
+    /// Everybody's: for an engine that runs.
+    Real,
+}
+
 /// What a test moves.
 #[derive(Clone, Debug)]
 pub(crate) enum Time {
     Still(TestClock),
     Shared(SharedTime),
+    Real(Environment),
 }
 
 impl Time {
-    pub(crate) fn standing_still() -> (Self, Environment) {
-        let (clock, environment) = habeas_testing::environment();
-        (Self::Still(clock), environment)
-    }
-
-    pub(crate) fn shared_with(sandbox: &Sandbox) -> (Self, Environment) {
-        let shared = SharedTime::new(sandbox);
-        let environment = Environment::new(Arc::new(shared.clone()), Arc::new(SeededRandomness::new(1)));
-        (Self::Shared(shared), environment)
+    pub(crate) fn of(pace: Pace, sandbox: &Sandbox) -> (Self, Environment) {
+        match pace {
+            Pace::StandingStill => {
+                let (clock, environment) = habeas_testing::environment();
+                (Self::Still(clock), environment)
+            }
+            Pace::Shared => {
+                let shared = SharedTime::new(sandbox);
+                let randomness = Arc::new(SeededRandomness::new(1));
+                (Self::Shared(shared.clone()), Environment::new(Arc::new(shared), randomness))
+            }
+            Pace::Real => {
+                let environment = Environment::system();
+                (Self::Real(environment.clone()), environment)
+            }
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         match self {
             Self::Still(clock) => clock.now(),
             Self::Shared(clock) => clock.now(),
+            Self::Real(environment) => environment.now(),
         }
     }
 
@@ -40,6 +60,7 @@ impl Time {
         match self {
             Self::Still(clock) => clock.advance(by),
             Self::Shared(clock) => clock.vendor.advance(by),
+            Self::Real(_) => panic!("nobody moves the real time"),
         }
     }
 
