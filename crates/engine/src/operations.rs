@@ -98,12 +98,21 @@ impl Engine {
         assignment: &mut Assignment,
         subject: &Subject,
     ) -> Result<Option<Finding>, VendorError> {
+        let mut refused = None;
         for target in &assignment.targets {
             // Between two records nothing is outstanding, so the rest can be left to whoever comes next.
             if self.is_stopping() {
                 return Ok(Some(Finding::Released { at: self.environment().now() }));
             }
-            let deleted = connector.delete_record(subject, &target.vendor_id).await?;
+            let deleted = match connector.delete_record(subject, &target.vendor_id).await {
+                Ok(deleted) => deleted,
+                // This record is not to be deleted over the API; the others have nothing to do with that.
+                Err(error) if error.kind == ErrorKind::NotAllowed && error.retry == Retry::Never => {
+                    refused.get_or_insert(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             let noted = self
                 .casework
                 .note_deletion(&assignment.lease, target.record, deleted, self.lease_milliseconds())
@@ -116,6 +125,9 @@ impl Engine {
                     return Ok(None);
                 }
             }
+        }
+        if let Some(error) = refused {
+            return Err(error);
         }
         let residuals = connector.residuals_of_deletion();
         let prove = self.deletion_is_proven_by_a_pass(assignment).await;

@@ -96,7 +96,6 @@ impl Engine {
                     return self.fail_pass(lease, operation, finding).await;
                 }
             };
-            lease.attempts = 0;
             position.residuals.extend(page.residuals);
             let last_page = page.next.is_none();
             let finished = if last_page { waiting.finished_by_end_of(operation.pass) } else { Vec::new() };
@@ -119,6 +118,7 @@ impl Engine {
                 finished,
                 lease_milliseconds: self.lease_milliseconds(),
             };
+            lease.attempts = 0;
             match self.casework.report_page(report).await {
                 Ok(PassContinues::With { newcomers, waiting: still }) => {
                     waiting.keep(|run| still.contains(&run));

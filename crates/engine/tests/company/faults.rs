@@ -5,7 +5,9 @@ use habeas_domain::{Outcome, RequestId, RequestState, Right, RunStatus};
 use habeas_sandbox::faults::{Fault, NOWHERE, Rule, When};
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::support::{CONTACTS, Company, PAGE_BY_PAGE, Setup, TOKEN, at_deletions, at_lists, operator, status};
+use crate::support::{
+    CONTACTS, Company, PAGE_BY_PAGE, Setup, TOKEN, at_deletions, at_lists, operator, status,
+};
 
 on_both_databases![
     passing_failures_of_reading_are_retried_and_shown,

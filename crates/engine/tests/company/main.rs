@@ -13,6 +13,7 @@ mod forgetting;
 mod pace;
 mod people;
 mod proof;
+mod records;
 mod requests;
 mod review;
 mod running;

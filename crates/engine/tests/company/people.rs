@@ -105,9 +105,9 @@ async fn what_is_skipped_under_a_hold_moves_the_request_when_it_is_lifted(databa
 }
 
 async fn skip(company: &Company, id: RequestId, connection: &str) {
-    let runs = company.runs(id).await.into_iter();
-    let run = runs.filter(|one| one.connection_name == connection && !one.run.status.is_settled()).last();
-    let run = run.unwrap().run.id;
+    let runs = company.runs(id).await;
+    let open = runs.iter().find(|one| one.connection_name == connection && !one.run.status.is_settled());
+    let run = open.unwrap().run.id;
     company.casework.skip_run(&operator(), id, run, "it is being replaced".to_owned()).await.unwrap();
 }
 

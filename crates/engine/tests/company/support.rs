@@ -264,8 +264,9 @@ impl Company {
 
     /// The run of a phase at a connection.
     pub(crate) async fn run_at(&self, id: RequestId, connection: &str, phase: Phase) -> RunCase {
-        let runs = self.runs(id).await.into_iter();
-        runs.filter(|run| run.connection_name == connection && run.run.phase == phase).last().unwrap()
+        let runs = self.runs(id).await;
+        let wanted = |run: &RunCase| run.connection_name == connection && run.run.phase == phase;
+        runs.into_iter().find(wanted).unwrap()
     }
 
     /// The line that people read below the last run.

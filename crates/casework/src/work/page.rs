@@ -1,0 +1,301 @@
+//! What a page of a pass showed: records for those who collect, leftovers for those who prove a deletion.
+
+use std::collections::{BTreeSet, HashMap};
+
+use habeas_domain::operation::OperationStatus;
+use habeas_domain::run::{RunAction, RunDetail};
+use habeas_domain::{Actor, ConnectionId, Phase, RequestId, RunId};
+use habeas_integrations::{FoundRecord, Residual};
+use habeas_store::due_work::{self, Lease, Postponement};
+use habeas_store::operations::{self, Operation, Which};
+use habeas_store::runs::{self, Run};
+use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, records};
+use serde_json::json;
+
+use super::assign::{connections_of_runs, members};
+use super::sealer::Sealer;
+use super::settle::{add_residuals, complete_collected};
+use super::{Finding, PageReport, PassContinues};
+use crate::changes::Changes;
+use crate::details::{self, RunFailure};
+use crate::error::CaseworkError;
+use crate::phases::by_request;
+
+/// Found again by the pass that was to prove its deletion.
+const STILL_THERE: &str = "still_there";
+
+pub(super) async fn report_page(
+    unit: &mut Unit,
+    changes: &mut Changes,
+    page: PageReport,
+    now: Option<i64>,
+) -> Result<PassContinues, CaseworkError> {
+    let PageReport { lease, mut operation, matches, residuals, finished, lease_milliseconds } = page;
+    // Requests are locked before anything else, in every unit: two units cannot wait for each other.
+    let mut touched: BTreeSet<RunId> =
+        matches.iter().map(|(run, _)| *run).chain(finished.iter().copied()).collect();
+    let recovered = lease.attempts > 0;
+    if recovered {
+        touched.extend(operations::waiting(unit.connection(), operation.id).await?);
+    }
+    let known = runs::by_ids(unit.connection(), touched.iter().copied()).await?;
+    changes.lock(unit, known.iter().map(|run| run.request).collect::<BTreeSet<_>>()).await?;
+    let key = (lease.id, lease.fence);
+    if due_work::extend(unit.connection(), [key], now, lease_milliseconds).await?.is_empty() {
+        return Ok(PassContinues::LeaseLost);
+    }
+    operations::lock(unit.connection(), [operation.id]).await?;
+    // Read again under the lock.
+    for run in runs::by_ids(unit.connection(), touched).await? {
+        changes.runs.insert(run.id, run);
+    }
+    if recovered {
+        no_longer_retrying(changes)?;
+    }
+    write_matches(unit, changes, matches).await?;
+    finish_runs(unit, changes, &finished, &residuals).await?;
+    operations::leave(unit.connection(), finished.iter().map(|run| (operation.id, *run))).await?;
+    let changes =
+        std::mem::replace(changes, Changes::new(unit, &Actor::system(), &changes.catalogue.clone()));
+    changes.finish(unit).await?;
+
+    let mut newcomers =
+        members(unit, vec![operation.id], Which::New).await?.remove(&operation.id).unwrap_or_default();
+    for member in &mut newcomers {
+        (member.joined_pass, member.joined_page) = (operation.pass, operation.page);
+    }
+    operations::take_up(unit.connection(), operation.id, operation.pass, operation.page).await?;
+    let waiting = operations::waiting(unit.connection(), operation.id).await?;
+    if waiting.is_empty() {
+        operation.status = OperationStatus::Done;
+        operation.finished_at = Some(unit.now());
+        due_work::finish(unit.connection(), [key]).await?;
+    }
+    operations::save(unit.connection(), [&operation]).await?;
+    if waiting.is_empty() {
+        return Ok(PassContinues::Over);
+    }
+    Ok(PassContinues::With { newcomers, waiting })
+}
+
+/// A failure that has passed is not shown any more.
+fn no_longer_retrying(changes: &mut Changes) -> Result<(), CaseworkError> {
+    let retrying = |run: &&Run| matches!(run.detail, RunDetail::Retrying { .. }) && !run.status.is_settled();
+    let ids: Vec<RunId> = changes.runs.values().filter(retrying).map(|run| run.id).collect();
+    for id in ids {
+        let run = changes.run(id)?;
+        run.detail = match run.phase {
+            Phase::Collect => RunDetail::Scanning,
+            Phase::Erase => RunDetail::Verifying,
+        };
+        (run.failure, run.next_at) = (None, None);
+    }
+    Ok(())
+}
+
+/// Collecting keeps what was found; proving notes what is still there.
+async fn write_matches(
+    unit: &mut Unit,
+    changes: &mut Changes,
+    matches: Vec<(RunId, FoundRecord)>,
+) -> Result<(), CaseworkError> {
+    if matches.is_empty() {
+        return Ok(());
+    }
+    let requests: BTreeSet<RequestId> = changes.requests.keys().copied().collect();
+    let mut sealer = Sealer::with(unit, &requests, true, false).await?;
+    let mut proving = Vec::new();
+    for (run, found) in matches {
+        let Some(stored) = changes.runs.get(&run).filter(|run| !run.status.is_settled()) else { continue };
+        match stored.phase {
+            Phase::Collect => {
+                let record = sealer.record(unit, stored.request, run, &found)?;
+                sealer.new_records.push(record);
+            }
+            Phase::Erase => {
+                let vendor_key = sealer.content_key(stored.request)?.fingerprint(&found.vendor_id);
+                proving.push((run, stored.request, vendor_key));
+            }
+        }
+    }
+    records::insert(unit.connection(), &sealer.new_records).await?;
+    note_leftovers(unit, changes, proving).await
+}
+
+async fn note_leftovers(
+    unit: &mut Unit,
+    changes: &mut Changes,
+    proving: Vec<(RunId, RequestId, Vec<u8>)>,
+) -> Result<(), CaseworkError> {
+    if proving.is_empty() {
+        return Ok(());
+    }
+    let requests: BTreeSet<RequestId> = proving.iter().map(|(_, request, _)| *request).collect();
+    let found_at = connections_of_runs(unit, &requests).await?;
+    let known = by_request(records::of_requests(unit.connection(), requests).await?, |record| record.request);
+    let mut leftovers = Vec::new();
+    for (run, request, vendor_key) in proving {
+        let here = changes.runs.get(&run).map(|run| run.connection);
+        let record = known
+            .get(&request)
+            .into_iter()
+            .flatten()
+            .find(|record| record.vendor_key == vendor_key && found_at.get(&record.run) == here.as_ref());
+        match record {
+            Some(record) if record.selected && record.deletion.as_deref() != Some("not_theirs") => {
+                leftovers.push((record.id, STILL_THERE));
+            }
+            // Left out by the reviewer: it is meant to be there.
+            Some(_) => {}
+            None => add_residuals(
+                &mut changes.run(run)?.residuals,
+                &[Residual {
+                    what: "a record that appeared after the review".to_owned(),
+                    why: "the system holds a record of this person that was not there when it was asked; make a \
+                          new request to have it deleted"
+                        .to_owned(),
+                }],
+            ),
+        }
+    }
+    records::note_deletions(unit.connection(), leftovers).await?;
+    Ok(())
+}
+
+/// Settles the runs that have seen a whole pass.
+async fn finish_runs(
+    unit: &mut Unit,
+    changes: &mut Changes,
+    finished: &[RunId],
+    residuals: &[Residual],
+) -> Result<(), CaseworkError> {
+    let counts = records::count_by_run(unit.connection(), finished.iter().copied()).await?;
+    let proving: BTreeSet<RequestId> = finished
+        .iter()
+        .filter_map(|run| changes.runs.get(run))
+        .filter(|run| run.phase == Phase::Erase)
+        .map(|run| run.request)
+        .collect();
+    // By system: what one of them still holds is no fault of another.
+    let mut leftovers: HashMap<(RequestId, ConnectionId), u64> = HashMap::new();
+    if !proving.is_empty() {
+        let found_at = connections_of_runs(unit, &proving).await?;
+        for record in records::of_requests(unit.connection(), proving.iter().copied()).await? {
+            if record.deletion.as_deref() == Some(STILL_THERE)
+                && let Some(connection) = found_at.get(&record.run)
+            {
+                *leftovers.entry((record.request, *connection)).or_default() += 1;
+            }
+        }
+    }
+    for id in finished {
+        let Some(run) = changes.runs.get(id).filter(|run| !run.status.is_settled()).cloned() else {
+            continue;
+        };
+        let stored = changes.run(*id)?;
+        stored.failure = None;
+        if run.phase == Phase::Collect {
+            let records = counts.get(id).map_or(0, |(all, _)| *all);
+            stored.records_found = Some(records);
+            if records > 0 {
+                add_residuals(&mut stored.residuals, residuals);
+            }
+            complete_collected(unit, changes, *id, records)?;
+            continue;
+        }
+        let left = leftovers.get(&(run.request, run.connection)).copied().unwrap_or(0);
+        if left > 0 {
+            let failure = RunFailure {
+                code: "still_there".to_owned(),
+                message: format!(
+                    "the system confirmed the deletion but still shows {left} of the deleted records"
+                ),
+                vendor_request_id: None,
+                remedy:
+                    "retry to delete them again and verify once more, or delete them in the system yourself and \
+                         skip with a reason"
+                        .to_owned(),
+            };
+            let keyring = unit.keyring();
+            let key = data_keys::load_one(unit.connection(), &keyring, run.request, KeyPurpose::Case).await?;
+            changes.run(*id)?.failure = Some(details::seal(unit, &key, id, &failure)?);
+            let data = json!({"code": failure.code, "records": left});
+            changes.move_run(unit, *id, RunAction::Fail, RunDetail::Failed, data)?;
+            continue;
+        }
+        let detail = match run.deleted.unwrap_or(0) {
+            0 => RunDetail::NothingToDelete,
+            records => RunDetail::VerifiedGone { records },
+        };
+        changes.move_run(unit, *id, RunAction::Complete, detail, json!({"deleted": run.deleted}))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn fail_pass(
+    unit: &mut Unit,
+    changes: &mut Changes,
+    lease: &Lease,
+    mut operation: Operation,
+    finding: Finding,
+) -> Result<(), CaseworkError> {
+    let waiting = operations::members(unit.connection(), [operation.id], Which::All).await?;
+    changes.lock(unit, waiting.iter().map(|member| member.request).collect::<BTreeSet<_>>()).await?;
+    let Lease { id, fence, attempts, .. } = *lease;
+    let (failure, held) = match &finding {
+        Finding::Failed(failure) => (Some(failure), due_work::held(unit.connection(), [(id, fence)]).await?),
+        Finding::Retry { failure, at, .. } => {
+            let later = Postponement { id, fence, next_at: *at, attempts: attempts + 1 };
+            (Some(failure), due_work::postpone(unit.connection(), [later]).await?)
+        }
+        Finding::Released { at } => {
+            let later = Postponement { id, fence, next_at: *at, attempts };
+            (None, due_work::postpone(unit.connection(), [later]).await?)
+        }
+        Finding::Collected(_) | Finding::Deleted { .. } => return Err(StoreError::UnitBroken.into()),
+    };
+    let (Some(failure), false) = (failure, held.is_empty()) else { return Ok(()) };
+    for run in runs::by_ids(unit.connection(), waiting.iter().map(|member| member.run)).await? {
+        changes.runs.insert(run.id, run);
+    }
+    let requests: BTreeSet<RequestId> = changes.requests.keys().copied().collect();
+    let sealer = Sealer::with(unit, &requests, false, true).await?;
+    let attempt = u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1);
+    for member in &waiting {
+        let key = sealer
+            .case
+            .get(&member.request.to_string())
+            .ok_or(StoreError::Forgotten("the personal data of this request"))?;
+        let sealed = details::seal(unit, key, &member.run, failure)?;
+        let run = changes.run(member.run)?;
+        if run.status.is_settled() {
+            continue;
+        }
+        run.failure = Some(sealed);
+        run.attempts = attempt;
+        if let Finding::Retry { at, .. } = &finding {
+            run.next_at = Some(*at);
+            run.detail = RunDetail::Retrying { attempt: attempt + 1, at: *at };
+        } else {
+            let data = json!({"code": failure.code});
+            changes.move_run(unit, member.run, RunAction::Fail, RunDetail::Failed, data)?;
+        }
+    }
+    if matches!(finding, Finding::Failed(_)) {
+        // Whoever retries opens a new pass; the runs leave this one.
+        let leaving = waiting.iter().map(|member| (member.operation, member.run));
+        operations::leave(unit.connection(), leaving).await?;
+        operations::lock(unit.connection(), [operation.id]).await?;
+        if operations::waiting(unit.connection(), operation.id).await?.is_empty() {
+            due_work::finish(unit.connection(), [(id, fence)]).await?;
+            operation.status = OperationStatus::Failed;
+            operation.finished_at = Some(changes.now);
+            operations::save(unit.connection(), [&operation]).await?;
+        } else {
+            // Whoever joined while this was being written has been told nothing: the pass goes on for them.
+            let now = Postponement { id, fence, next_at: changes.now, attempts: 0 };
+            due_work::postpone(unit.connection(), [now]).await?;
+        }
+    }
+    Ok(())
+}

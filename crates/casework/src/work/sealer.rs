@@ -1,0 +1,106 @@
+//! Sealing what is written about the subjects of one batch.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use habeas_domain::{RecordId, RequestId, RunId};
+use habeas_integrations::FoundRecord;
+use habeas_store::records::Record;
+use habeas_store::{DataKey, KeyPurpose, Sealed, StoreError, Unit, data_keys};
+
+use super::{Finding, Member, Report};
+use crate::details::{self, RunFailure};
+use crate::error::CaseworkError;
+
+/// Seals what is written about the subjects of one batch.
+pub(super) struct Sealer {
+    pub(super) content: HashMap<String, DataKey>,
+    pub(super) case: HashMap<String, DataKey>,
+    pub(super) new_records: Vec<Record>,
+}
+
+impl Sealer {
+    pub(super) async fn load(
+        unit: &mut Unit,
+        reports: &[Report],
+        members: &[(RunId, RequestId)],
+    ) -> Result<Self, CaseworkError> {
+        let requests: BTreeSet<RequestId> = members.iter().map(|(_, request)| *request).collect();
+        let any = |wanted: fn(&Finding) -> bool| reports.iter().any(|report| wanted(&report.finding));
+        let records = any(|finding| matches!(finding, Finding::Collected(found) if !found.is_empty()));
+        let failures = any(|finding| matches!(finding, Finding::Retry { .. } | Finding::Failed(_)));
+        Self::with(unit, &requests, records, failures).await
+    }
+
+    pub(super) async fn with(
+        unit: &mut Unit,
+        requests: &BTreeSet<RequestId>,
+        records: bool,
+        failures: bool,
+    ) -> Result<Self, CaseworkError> {
+        let keyring = unit.keyring();
+        let mut sealer = Self { content: HashMap::new(), case: HashMap::new(), new_records: Vec::new() };
+        if records {
+            sealer.content =
+                data_keys::load(unit.connection(), &keyring, requests, KeyPurpose::Content).await?;
+        }
+        if failures {
+            sealer.case = data_keys::load(unit.connection(), &keyring, requests, KeyPurpose::Case).await?;
+        }
+        Ok(sealer)
+    }
+
+    pub(super) fn content_key(&self, request: RequestId) -> Result<&DataKey, StoreError> {
+        self.content.get(&request.to_string()).ok_or(StoreError::Forgotten("the content of this request"))
+    }
+
+    /// Keeps records for one run; how many different ones there are.
+    pub(super) fn records(
+        &mut self,
+        unit: &Unit,
+        member: &Member,
+        found: &[FoundRecord],
+    ) -> Result<u64, CaseworkError> {
+        let mut distinct = HashSet::new();
+        for one in found {
+            if distinct.insert(one.vendor_id.as_str()) {
+                let record = self.record(unit, member.request, member.run, one)?;
+                self.new_records.push(record);
+            }
+        }
+        Ok(distinct.len() as u64)
+    }
+
+    pub(super) fn record(
+        &self,
+        unit: &Unit,
+        request: RequestId,
+        run: RunId,
+        found: &FoundRecord,
+    ) -> Result<Record, CaseworkError> {
+        let key = self.content_key(request)?;
+        let id = RecordId::new(unit.environment().unique());
+        Ok(Record {
+            id,
+            request,
+            run,
+            vendor_key: key.fingerprint(&found.vendor_id),
+            content: details::seal(unit, key, &id, found)?,
+            selected: true,
+            exception: None,
+            deletion: None,
+        })
+    }
+
+    pub(super) fn failure(
+        &self,
+        unit: &Unit,
+        member: &Member,
+        failure: &RunFailure,
+    ) -> Result<Sealed, CaseworkError> {
+        let key = self
+            .case
+            .get(&member.request.to_string())
+            .ok_or(StoreError::Forgotten("the personal data of this request"))?;
+        Ok(details::seal(unit, key, &member.run, failure)?)
+    }
+}
