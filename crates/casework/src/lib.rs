@@ -20,6 +20,7 @@ pub mod error;
 pub mod figures;
 pub mod forgetting;
 pub mod intake;
+mod names;
 mod package;
 mod phases;
 mod profiles;

@@ -16,6 +16,7 @@ use serde_json::json;
 
 use crate::changes::Changes;
 use crate::error::CaseworkError;
+use crate::names;
 use crate::package;
 use crate::profiles::Profiles;
 
@@ -70,6 +71,9 @@ impl Changes {
             .collect();
         let Some(action) = settlement::after_collecting(&settled) else { return Ok(false) };
         if self.advance(unit, id, action, None, json!({}))? != RequestState::Review {
+            return Ok(false);
+        }
+        if self.runs_of(id, Phase::Collect).any(|run| names::is_flagged(&run.residuals)) {
             return Ok(false);
         }
         let request = self.requests.get(&id).ok_or_else(|| CaseworkError::not_found("request", id))?;

@@ -8,6 +8,7 @@ mod sealer;
 mod settle;
 
 use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
 
 use habeas_domain::{Actor, DueWorkId, RecordId, RequestId, RunId};
 use habeas_integrations::{Deleted, FoundRecord, Residual, Subject};
@@ -57,6 +58,8 @@ pub struct Assignment {
     pub members: Vec<Member>,
     /// What to delete, for [`OperationKind::DeleteRecords`].
     pub targets: Vec<Target>,
+    /// From when the lease counts, on the clock that never jumps: before the claim was asked for.
+    pub claimed_at: Duration,
 }
 
 /// What was claimed.
@@ -152,6 +155,7 @@ impl Casework {
         limit: i64,
     ) -> Result<Claimed, CaseworkError> {
         let (lane, now) = (lane.to_owned(), self.store.shared_now());
+        let claimed_at = self.store.environment().clock().monotonic();
         self.store
             .write(move |unit| {
                 Box::pin(async move {
@@ -159,7 +163,7 @@ impl Casework {
                         due_work::claim(unit.connection(), &lane, now, lease_milliseconds, limit).await?;
                     let (checks, leases): (Vec<_>, Vec<_>) =
                         leases.into_iter().partition(|lease| lease.kind == DueWorkKind::Check);
-                    Ok(Claimed { assignments: assign::assign(unit, leases).await?, checks })
+                    Ok(Claimed { assignments: assign::assign(unit, leases, claimed_at).await?, checks })
                 })
             })
             .await

@@ -128,9 +128,9 @@ impl Engine {
 
     /// Works until `stop`, then finishes what is under way and gives back the rest.
     pub async fn run(&self, stop: CancellationToken) {
-        let tasks = TaskTracker::new();
-        let reconcilers = stop.child_token();
-        tasks.spawn(self.clone().reconcile(reconcilers.clone()));
+        // Reconcilers outlive the workers: the last seal covers what was settled at the very end.
+        let settled = CancellationToken::new();
+        let reconcilers = tokio::spawn(self.clone().reconcile(settled.clone()));
         if self.options.workers > 0 {
             let (reports, received) = mpsc::channel(REPORTS_PER_UNIT * 4);
             let beating = CancellationToken::new();
@@ -147,8 +147,8 @@ impl Engine {
             let _ = heart.await;
         }
         stop.cancelled().await;
-        tasks.close();
-        tasks.wait().await;
+        settled.cancel();
+        let _ = reconcilers.await;
     }
 
     /// Claims work and starts it, lane by lane, until told to stop.

@@ -18,13 +18,13 @@ pub(crate) struct HeldLease {
 }
 
 impl HeldLease {
-    pub(crate) fn new(clock: &Arc<dyn Clock>, length: Duration) -> Self {
+    pub(crate) fn new(clock: &Arc<dyn Clock>, asked_at: Duration, length: Duration) -> Self {
         let held = Self { clock: Arc::clone(clock), until: AtomicU64::new(0) };
-        held.renew(clock.monotonic(), length);
+        held.renew(asked_at, length);
         held
     }
 
-    /// Counts from before the renewal was asked for, so that the shared row never ends earlier than we believe.
+    /// Counts from before the lease was asked for, so that the shared row never ends earlier than we believe.
     fn renew(&self, asked_at: Duration, length: Duration) {
         self.until.store(milliseconds(asked_at + length), Ordering::SeqCst);
     }
@@ -50,8 +50,14 @@ pub(crate) struct Leases {
 }
 
 impl Leases {
-    pub(crate) fn hold(&self, lease: &Lease, clock: &Arc<dyn Clock>, length: Duration) -> Arc<HeldLease> {
-        let held = Arc::new(HeldLease::new(clock, length));
+    pub(crate) fn hold(
+        &self,
+        lease: &Lease,
+        clock: &Arc<dyn Clock>,
+        asked_at: Duration,
+        length: Duration,
+    ) -> Arc<HeldLease> {
+        let held = Arc::new(HeldLease::new(clock, asked_at, length));
         self.lock().insert(lease.id, (lease.fence, Arc::clone(&held)));
         held
     }
@@ -101,7 +107,7 @@ mod tests {
     fn a_lease_runs_out_and_a_lost_one_is_over_at_once() {
         let test_clock = TestClock::at("2026-03-01T00:00:00Z");
         let clock: Arc<dyn Clock> = Arc::new(test_clock.clone());
-        let held = HeldLease::new(&clock, Duration::from_secs(10));
+        let held = HeldLease::new(&clock, clock.monotonic(), Duration::from_secs(10));
         assert!(held.outlasts(Duration::from_secs(10)));
         test_clock.advance(Duration::from_secs(4));
         assert!(held.outlasts(Duration::from_secs(6)) && !held.outlasts(Duration::from_secs(7)));

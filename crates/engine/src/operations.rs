@@ -14,7 +14,7 @@ impl Engine {
     /// Does a claimed operation. `None` if everything about it is written already, or the lease was lost.
     pub(crate) async fn carry_out(&self, mut assignment: Assignment) -> Option<Report> {
         let clock = self.environment().clock();
-        let held = self.leases.hold(&assignment.lease, clock, self.options.lease);
+        let held = self.leases.hold(&assignment.lease, clock, assignment.claimed_at, self.options.lease);
         let connection = assignment.operation.connection;
         let reached = self.vendors.for_work(&self.casework, connection, held).await;
         let (connector, backoff) = match reached {

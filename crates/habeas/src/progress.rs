@@ -121,10 +121,17 @@ pub(crate) fn troubles(runs: &Value) -> Vec<String> {
                 text(run, "/id"),
                 text(run, "/connection/name"),
                 text(run, "/error/message"),
-                text(run, "/error/remedy")
+                capitalised(&text(run, "/error/remedy"))
             )
         })
         .collect()
+}
+
+/// A sentence of its own; the API gives remedies as clauses.
+fn capitalised(clause: &str) -> String {
+    let mut rest = clause.chars();
+    let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    first + rest.as_str()
 }
 
 /// A request in one line.

@@ -152,6 +152,10 @@ pub struct FoundRecord {
     pub vendor_id: String,
     /// How a reviewer recognises it.
     pub title: String,
+    /// The name of the person that the record is about, where it is about one and names them. One address with
+    /// different names may be two people, so a person has to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
     /// What the vendor holds.
     pub fields: Map<String, Value>,
 }

@@ -1,6 +1,7 @@
 //! What a claim hands out: the intent on record, the runs served, their subjects, and what is to be deleted.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
 
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::{ConnectionId, OperationId, RequestId, RunId};
@@ -14,7 +15,11 @@ use crate::details::{self, RequestDetails};
 use crate::error::CaseworkError;
 use crate::phases::by_request;
 
-pub(super) async fn assign(unit: &mut Unit, leases: Vec<Lease>) -> Result<Vec<Assignment>, CaseworkError> {
+pub(super) async fn assign(
+    unit: &mut Unit,
+    leases: Vec<Lease>,
+    claimed_at: Duration,
+) -> Result<Vec<Assignment>, CaseworkError> {
     if leases.is_empty() {
         return Ok(Vec::new());
     }
@@ -51,6 +56,7 @@ pub(super) async fn assign(unit: &mut Unit, leases: Vec<Lease>) -> Result<Vec<As
                 members: members.remove(&operation.id).unwrap_or_default(),
                 targets: targets.remove(&operation.id).unwrap_or_default(),
                 operation,
+                claimed_at,
             })
         })
         .collect())

@@ -19,6 +19,7 @@ use super::{Finding, PageReport, PassContinues};
 use crate::changes::Changes;
 use crate::details::{self, RunFailure};
 use crate::error::CaseworkError;
+use crate::names;
 use crate::phases::by_request;
 
 /// Found again by the pass that was to prove its deletion.
@@ -188,6 +189,7 @@ async fn finish_runs(
             }
         }
     }
+    let flags = different_names(unit, changes, finished, &counts).await?;
     for id in finished {
         let Some(run) = changes.runs.get(id).filter(|run| !run.status.is_settled()).cloned() else {
             continue;
@@ -200,6 +202,7 @@ async fn finish_runs(
             if records > 0 {
                 add_residuals(&mut stored.residuals, residuals);
             }
+            add_residuals(&mut stored.residuals, flags.get(id).map_or(&[], std::slice::from_ref));
             complete_collected(unit, changes, *id, records)?;
             continue;
         }
@@ -230,6 +233,32 @@ async fn finish_runs(
         changes.move_run(unit, *id, RunAction::Complete, detail, json!({"deleted": run.deleted}))?;
     }
     Ok(())
+}
+
+/// Flags for the runs among `finished` whose records name different people.
+async fn different_names(
+    unit: &mut Unit,
+    changes: &Changes,
+    finished: &[RunId],
+    counts: &HashMap<RunId, (u64, u64)>,
+) -> Result<HashMap<RunId, Residual>, CaseworkError> {
+    let several: BTreeSet<RequestId> = finished
+        .iter()
+        .filter(|run| counts.get(run).is_some_and(|(all, _)| *all > 1))
+        .filter_map(|run| changes.runs.get(run))
+        .filter(|run| run.phase == Phase::Collect)
+        .map(|run| run.request)
+        .collect();
+    if several.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let sealer = Sealer::with(unit, &several, true, false).await?;
+    let mut found: HashMap<RunId, Vec<FoundRecord>> = HashMap::new();
+    for record in records::of_requests(unit.connection(), several.iter().copied()).await? {
+        let content = details::open(sealer.content_key(record.request)?, &record.id, &record.content)?;
+        found.entry(record.run).or_default().push(content);
+    }
+    Ok(found.into_iter().filter_map(|(run, records)| Some((run, names::flag(&records)?))).collect())
 }
 
 pub(super) async fn fail_pass(

@@ -15,6 +15,7 @@ use super::sealer::Sealer;
 use super::{Finding, Report};
 use crate::changes::Changes;
 use crate::error::CaseworkError;
+use crate::names;
 
 /// Ends or postpones the due work of the reports; those whose lease was still held.
 pub(super) async fn still_held(unit: &mut Unit, reports: Vec<Report>) -> Result<Vec<Report>, CaseworkError> {
@@ -68,6 +69,7 @@ pub(super) async fn settle(
                     let run = changes.run(member.run)?;
                     run.records_found = Some(kept);
                     run.failure = None;
+                    add_residuals(&mut run.residuals, names::flag(found).as_slice());
                     complete_collected(unit, changes, member.run, kept)?;
                 }
                 Finding::Deleted { prove, residuals } => {

@@ -19,6 +19,7 @@ on_both_databases![
     selecting_is_part_of_the_review_alone,
     only_an_administrator_lets_a_request_skip_the_review,
     identifiers_that_nobody_vouches_for_wait_for_a_person,
+    one_address_with_different_names_waits_for_a_person,
     a_request_that_names_no_policy_waits_in_triage,
     triage_refuses_what_cannot_be_carried_out,
     illegal_moves_leave_no_trace,
@@ -308,4 +309,18 @@ async fn a_package_is_read_by_whoever_may_and_closes_the_request_once(database: 
     assert_eq!(company.dump().await, before);
     // It can be read again for as long as it is kept.
     casework.package(&actor, id).await.unwrap();
+}
+
+async fn one_address_with_different_names_waits_for_a_person(database: TestDatabase) {
+    let company = Company::new(database).await;
+    // Two contacts of two people who share an address.
+    let shared = "shared@example.test";
+    for right in [Right::Access, Right::Deletion] {
+        let id = company.ask(right, shared).await;
+        company.work().await;
+        assert_eq!(company.state(id).await, RequestState::Review, "{right}: nothing goes on by itself");
+        let run = company.runs(id).await.remove(0).run;
+        assert!(run.residuals.to_string().contains("2 different names"), "{}", run.residuals);
+    }
+    assert_eq!(company.calls(DELETE), 0);
 }

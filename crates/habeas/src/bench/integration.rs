@@ -102,6 +102,7 @@ impl Connector for StubConnector {
                     kind: "contact".to_owned(),
                     vendor_id: fields.get("id")?.as_str()?.to_owned(),
                     title: "contact".to_owned(),
+                    person: None,
                     fields,
                 }),
                 _ => None,

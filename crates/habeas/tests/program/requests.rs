@@ -97,7 +97,10 @@ fn work_that_nobody_does_is_said_and_done_later() {
 #[test]
 fn a_vendor_that_does_not_answer_is_shown_and_can_be_skipped() {
     let sandbox = Sandbox::start();
-    let place = connected(&sandbox);
+    // Waits long enough that a second is not enough for the last attempt.
+    let place = connected(&sandbox)
+        .with("HABEAS_INTEGRATIONS__READYCLOUD__RETRY_MIN_MS", "500")
+        .with("HABEAS_INTEGRATIONS__READYCLOUD__RETRY_MAX_MS", "60000");
     drop(sandbox);
     let late = place.run(create("--right access --policy us-ca --wait 1")).expect(1).stdout;
     assert!(late.contains("(collect): processing - retrying, attempt "), "{late}");

@@ -104,6 +104,14 @@ impl Contact {
         matches!(self.0.get("addresses"), None | Some(Value::Null | Value::Array(_)))
     }
 
+    /// The name of the person, where the contact is one and has a name of its own.
+    pub(super) fn person(&self) -> Option<String> {
+        let part = |key: &str| self.text(key).map(str::trim).unwrap_or_default();
+        let name = format!("{} {}", part("first_name"), part("last_name")).trim().to_owned();
+        let is_company = self.0.get("is_company").and_then(Value::as_bool).unwrap_or(false);
+        (!name.is_empty() && !is_company).then_some(name)
+    }
+
     /// How a reviewer recognises it.
     pub(super) fn title(&self) -> String {
         let name = |object: &Map<String, Value>| {

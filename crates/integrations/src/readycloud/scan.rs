@@ -283,6 +283,7 @@ impl Reader<'_> {
             kind: "contact".to_owned(),
             vendor_id: RecordId::of_contact(self.organisation, key),
             title: contact.title(),
+            person: contact.person(),
             fields: contact.0.clone(),
         }];
         if self.orders_readable == Some(false) {
@@ -302,6 +303,8 @@ impl Reader<'_> {
                         kind: "order".to_owned(),
                         vendor_id: RecordId::of_order(self.organisation, order_key),
                         title: order.title(),
+                        // The name of whoever it is shipped to, which need not be the subject.
+                        person: None,
                         fields: order.0,
                     });
                 }

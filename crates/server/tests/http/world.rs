@@ -255,6 +255,7 @@ pub(crate) fn contacts(count: usize) -> Vec<FoundRecord> {
             kind: "contact".to_owned(),
             vendor_id: format!("c-{number}"),
             title: format!("Contact {number}"),
+            person: None,
             fields: json!({"email": ANA, "number": number}).as_object().unwrap().clone(),
         })
         .collect()
