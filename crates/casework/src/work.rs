@@ -56,7 +56,7 @@ pub struct Assignment {
     pub operation: Operation,
     /// The runs it serves.
     pub members: Vec<Member>,
-    /// What to delete, for [`OperationKind::DeleteRecords`].
+    /// What to delete, for [`habeas_domain::operation::OperationKind::DeleteRecords`].
     pub targets: Vec<Target>,
     /// From when the lease counts, on the clock that never jumps: before the claim was asked for.
     pub claimed_at: Duration,
