@@ -189,10 +189,7 @@ pub async fn join(
     connection: &mut Connection,
     members: impl IntoIterator<Item = (OperationId, RunId)>,
 ) -> Result<(), StoreError> {
-    let mut rows = Batch::default();
-    for (operation, run) in members {
-        rows.row().text(operation).text(run);
-    }
+    let rows = pairs(members);
     if rows.is_empty() {
         return Ok(());
     }
@@ -207,6 +204,14 @@ pub async fn join(
     Ok(())
 }
 
+fn pairs(members: impl IntoIterator<Item = (OperationId, RunId)>) -> Batch {
+    let mut rows = Batch::default();
+    for (operation, run) in members {
+        rows.row().text(operation).text(run);
+    }
+    rows
+}
+
 /// Takes runs out of the given operations.
 ///
 /// # Errors
@@ -215,10 +220,7 @@ pub async fn leave(
     connection: &mut Connection,
     members: impl IntoIterator<Item = (OperationId, RunId)>,
 ) -> Result<(), StoreError> {
-    let mut rows = Batch::default();
-    for (operation, run) in members {
-        rows.row().text(operation).text(run);
-    }
+    let rows = pairs(members);
     if rows.is_empty() {
         return Ok(());
     }
