@@ -91,10 +91,24 @@ impl Database {
         Ok(Self { pools, environment: environment.clone(), counters: Arc::default() })
     }
 
+    /// SQLite does not wait while another starter turns the write-ahead log on, whatever its timeout says: it answers
+    /// that the file is locked (code 5). So it is asked again, for about ten seconds.
+    async fn first(&self, options: &SqliteConnectOptions) -> Result<sqlx::SqliteConnection, StoreError> {
+        for _ in 0..1_000 {
+            match options.connect().await {
+                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
+                    self.environment.clock().sleep(Duration::from_millis(10)).await;
+                }
+                other => return Ok(other?),
+            }
+        }
+        Ok(options.connect().await?)
+    }
+
     async fn connection(&self) -> Result<Connection, StoreError> {
         let counters = Arc::clone(&self.counters);
         Ok(match &self.pools {
-            OpenPools::Sqlite(options) => Connection::sqlite_writer(options.connect().await?, counters),
+            OpenPools::Sqlite(options) => Connection::sqlite_writer(self.first(options).await?, counters),
             OpenPools::Postgres(pool) => Connection::postgres(pool.acquire().await?, counters),
         })
     }
