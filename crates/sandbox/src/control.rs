@@ -19,6 +19,27 @@
 //! | `GET`, `DELETE /readycloud/contacts/{key}` | one contact; removes it behind the client's back |
 //! | `POST /readycloud/tokens` | adds or replaces a [token](crate::readycloud::TokenSpec) |
 //! | `DELETE /readycloud/tokens/{token}` | revokes it |
+//! | `GET /qualtrics` | its [knobs](crate::qualtrics::Knobs) |
+//! | `PATCH /qualtrics` | [changes some](crate::qualtrics::KnobsPatch) |
+//! | `GET /qualtrics/snapshot` | everything it holds about people |
+//! | `GET /qualtrics/contacts?email=` | ids of the contacts with this email; without it, their number |
+//! | `POST /qualtrics/contacts` | adds a [contact](crate::qualtrics::ContactSpec): `{"id": "..."}` |
+//! | `GET`, `DELETE /qualtrics/contacts/{id}` | one contact; removes it behind the client's back |
+//! | `PATCH /qualtrics/directories/{id} {"lite": true}` | makes it an "XMD Lite" directory, or a full one again |
+//! | `GET /qualtrics/responses?email=` | ids of the responses linked to this email, and of their tickets |
+//! | `GET /qualtrics/users?email=` | ids of the brand's users with this email |
+//! | `POST /qualtrics/users`, `DELETE /qualtrics/users/{id}` | adds a [user](crate::qualtrics::UserSpec), removes one |
+//! | `POST /qualtrics/clients` | adds or replaces an [OAuth client](crate::qualtrics::ClientSpec) |
+//! | `DELETE /qualtrics/clients/{id}` | takes it and its tokens away |
+//! | `POST /qualtrics/tokens` | adds or replaces a [token](crate::qualtrics::TokenSpec) |
+//! | `POST /qualtrics/tokens/expire` | makes every token expire now |
+//! | `DELETE /qualtrics/tokens/{token}` | revokes it |
+//! | `GET /qualtrics/erasures` | every [erasure](crate::qualtrics::Erasure), oldest first |
+//! | `POST /qualtrics/erasures` | puts [somebody else's](crate::qualtrics::ErasureSpec) into the list |
+//! | `GET /qualtrics/erasures/accepted` | by email: how many calls were accepted to erase it, dry runs left out |
+//! | `POST /qualtrics/erasures/{id}/finish {}` | ends a pending one; with `failure_reason`, as failed |
+//! | `GET /qualtrics/customer-data-requests` | every [request for data](crate::qualtrics::CustomerDataRequest) |
+//! | `POST /qualtrics/customer-data-requests/{id}/finish {}` | ends a pending one likewise |
 //!
 //! Refusals are `{"error": "..."}`; fields nobody knows are refused rather than ignored, because a test whose
 //! fault was misspelt would pass for the wrong reason.

@@ -30,14 +30,18 @@ mod clock;
 pub mod control;
 pub mod faults;
 mod observe;
+mod people;
+pub mod qualtrics;
 mod random;
 pub mod readycloud;
 mod serve;
+mod sliding_window;
 mod vendors;
 
 pub use calls::CallLog;
 pub use clock::Clock;
 pub use faults::FaultPlane;
+pub use qualtrics::Qualtrics;
 pub use readycloud::ReadyCloud;
 pub use vendors::Addresses;
 
@@ -49,8 +53,8 @@ use vendors::{CONTROL_PORT_OFFSET, Environment, Vendors};
 pub struct SandboxOptions {
     /// The address to listen on. There is no protection: anything but loopback gives the control plane away.
     pub host: IpAddr,
-    /// With `Some(p)`: ReadyCloud on `p + 1`, the control plane on `p + 3` (`p` and `p + 2` belong to the other
-    /// vendors). `None` takes free ports.
+    /// With `Some(p)`: Qualtrics on `p`, ReadyCloud on `p + 1`, Segment's Config API on `p + 2`, the control plane on
+    /// `p + 3`. `None` takes free ports.
     pub port_base: Option<u16>,
     /// How many people each vendor knows, besides its fixtures.
     pub people: usize,

@@ -13,8 +13,9 @@ use crate::answers::HangUp;
 use crate::calls::{Arrival, CallHandle, CallLog, Outcome};
 use crate::vendors::Vendor;
 
-/// The largest request body a simulator takes.
-const MAX_BODY: usize = 4 * 1024 * 1024;
+/// The largest request body that is read at all. It lies well above every limit of a vendor's own, so that a
+/// client which oversteps one is told so in the vendor's words.
+const MAX_BODY: usize = 16 * 1024 * 1024;
 
 #[derive(Clone)]
 struct Observer {
@@ -30,7 +31,8 @@ pub(crate) fn around(api: Router, calls: &CallLog, vendor: &Arc<dyn Vendor>) -> 
 async fn observe(State(observer): State<Observer>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let vendor = &observer.vendor;
-    let template = parts.extensions.get::<MatchedPath>().map_or("(no route)", MatchedPath::as_str);
+    let matched = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let template = vendor.route(&parts).or(matched).unwrap_or("(no route)");
     let call = observer.calls.arrived(Arrival {
         vendor: vendor.name(),
         route: format!("{} {template}", known_method(&parts.method)),

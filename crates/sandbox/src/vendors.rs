@@ -7,9 +7,11 @@
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::Response;
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::clock::Clock;
 
@@ -33,6 +35,12 @@ pub(crate) trait Vendor: Send + Sync + 'static {
     /// Routes of the control plane below `/<name>`.
     fn control(&self) -> Router;
 
+    /// The route template the call log counts a call under, for a vendor that does not leave routing to the
+    /// router. `None` takes the template the router found.
+    fn route(&self, _call: &Parts) -> Option<&'static str> {
+        None
+    }
+
     /// The rate limit class a call belongs to; `None` when no limit of the vendor applies to it.
     fn class(&self, call: &Parts) -> Option<&'static str>;
 
@@ -41,6 +49,11 @@ pub(crate) trait Vendor: Send + Sync + 'static {
 
     /// The key of the object this call asks to delete.
     fn deletion_target(&self, call: &Parts) -> Option<String>;
+
+    /// The body of an error with this status, as this vendor writes its errors.
+    fn error_body(&self, status: StatusCode) -> Value {
+        json!({"detail": status.canonical_reason().unwrap_or("Error")})
+    }
 
     /// "Too many requests", as this vendor says it.
     fn rate_limited(&self, retry_after: Option<u64>) -> Response;
@@ -51,10 +64,10 @@ pub(crate) trait Vendor: Send + Sync + 'static {
     /// "This credential may not do that", as this vendor says it.
     fn scope_missing(&self, scope: &str) -> Response;
 
-    /// JSON pointer to the link to the next page in a list answer.
+    /// JSON pointer to the link (or token) of the next page in a list answer.
     fn next_pointer(&self) -> &'static str;
 
-    /// A link behind the page this call asks for, whether or not there is anything.
+    /// A link (or token) behind the page this call asks for, whether or not there is anything.
     fn next_link(&self, call: &Parts) -> String;
 }
 
@@ -112,6 +125,7 @@ macro_rules! vendors {
 }
 
 vendors! {
+    qualtrics: crate::qualtrics::Qualtrics, port base + 0;
     readycloud: crate::readycloud::ReadyCloud, port base + 1;
 }
 

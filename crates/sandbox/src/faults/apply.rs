@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::Url;
 
 use super::bodies::{Lazy, Truncated};
@@ -89,7 +89,7 @@ fn made_up(fault: &Fault, vendor: &dyn Vendor) -> Response {
                 Some(Value::String(text)) => with_type(status, "text/plain", Body::from(text.clone())),
                 Some(other) => json_answer(status, other),
                 None if *code == 204 || *code == 304 => status.into_response(),
-                None => json_answer(status, &json!({"detail": status.canonical_reason().unwrap_or("Error")})),
+                None => json_answer(status, &vendor.error_body(status)),
             };
             if let Some(seconds) = retry_after {
                 response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(*seconds));
@@ -166,7 +166,8 @@ async fn rewrite_next(
     if let Ok(mut document) = serde_json::from_slice::<Value>(&bytes)
         && let Some(next) = document.pointer_mut(vendor.next_pointer())
     {
-        *next = Value::String(link(next.as_str()));
+        // Some vendors mark the last page with an empty text instead of with `null`.
+        *next = Value::String(link(next.as_str().filter(|next| !next.is_empty())));
         parts.headers.remove(CONTENT_LENGTH);
         bytes = Bytes::from(document.to_string());
     }
@@ -190,6 +191,7 @@ async fn whole(body: Body) -> Bytes {
 #[cfg(test)]
 mod tests {
     use axum::routing::get;
+    use serde_json::json;
     use tower::ServiceExt as _;
 
     use super::*;

@@ -41,7 +41,7 @@ pub enum Fault {
     Status {
         /// 200 to 599.
         code: u16,
-        /// A string is sent as it is (plain text), anything else as JSON. Left out: `{"detail": "..."}`.
+        /// A string is sent as it is (plain text), anything else as JSON. Left out: the vendor's own error.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         body: Option<serde_json::Value>,
         /// Seconds for a `Retry-After` header.

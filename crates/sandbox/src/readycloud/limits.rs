@@ -1,10 +1,7 @@
 //! Two counters per client: GET calls, and all others.
 //!
-//! Own choice: a sliding window (the strictest reading of "per minute") in which, as in the framework the
-//! vendor uses, refused calls do not count. Calls that fail the credential check are refused before the
-//! limit is looked at.
-
-use std::collections::{HashMap, VecDeque};
+//! Own choice: a sliding window in which, as in the framework the vendor uses, refused calls do not count. Calls that
+//! fail the credential check are refused before the limit is looked at.
 
 use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -12,8 +9,7 @@ use axum::response::Response;
 use serde_json::json;
 
 use crate::answers;
-
-const WINDOW_MS: u64 = 60_000;
+use crate::sliding_window::SlidingWindows;
 
 /// The calls that share a counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -37,33 +33,7 @@ impl Class {
 }
 
 /// The admitted calls of the last minute.
-#[derive(Debug, Default)]
-pub(super) struct Limits(HashMap<(String, Class), VecDeque<u64>>);
-
-impl Limits {
-    /// Admits the call, or says after how many seconds the next one will be.
-    pub(super) fn admit(
-        &mut self,
-        client: &str,
-        class: Class,
-        limit: Option<u32>,
-        now_ms: u64,
-    ) -> Result<(), u64> {
-        let Some(limit) = limit else { return Ok(()) };
-        let admitted = self.0.entry((client.to_owned(), class)).or_default();
-        while admitted.front().is_some_and(|first| first + WINDOW_MS <= now_ms) {
-            admitted.pop_front();
-        }
-        if admitted.len() < limit as usize {
-            admitted.push_back(now_ms);
-            return Ok(());
-        }
-        // With a limit that was lowered meanwhile, more than one has to leave the window first.
-        let leaving = admitted.get(admitted.len() - limit as usize).or(admitted.back()).copied();
-        let free_at = leaving.unwrap_or(now_ms) + WINDOW_MS;
-        Err(free_at.saturating_sub(now_ms).div_ceil(1000))
-    }
-}
+pub(super) type Limits = SlidingWindows<(String, Class)>;
 
 /// 429 as the vendor's framework writes it.
 pub(super) fn throttled(retry_after: Option<u64>) -> Response {
@@ -86,7 +56,7 @@ mod tests {
     #[test]
     fn the_window_slides_and_refused_calls_do_not_count() {
         let mut limits = Limits::default();
-        let mut admit = |now_ms| limits.admit("client", Class::Get, Some(2), now_ms);
+        let mut admit = |now_ms| limits.admit(("client".to_owned(), Class::Get), Some(2), now_ms);
         assert_eq!(admit(0), Ok(()));
         assert_eq!(admit(30_000), Ok(()));
         assert_eq!(admit(59_999), Err(1));
@@ -98,11 +68,11 @@ mod tests {
     #[test]
     fn clients_and_classes_are_separate_and_no_limit_is_no_limit() {
         let mut limits = Limits::default();
-        assert_eq!(limits.admit("a", Class::Get, Some(1), 0), Ok(()));
-        assert_eq!(limits.admit("a", Class::Other, Some(1), 0), Ok(()));
-        assert_eq!(limits.admit("b", Class::Get, Some(1), 0), Ok(()));
-        assert_eq!(limits.admit("a", Class::Get, Some(1), 0), Err(60));
-        assert_eq!(limits.admit("a", Class::Get, Some(0), 0), Err(60));
-        assert_eq!(limits.admit("a", Class::Get, None, 0), Ok(()));
+        assert_eq!(limits.admit(("a".to_owned(), Class::Get), Some(1), 0), Ok(()));
+        assert_eq!(limits.admit(("a".to_owned(), Class::Other), Some(1), 0), Ok(()));
+        assert_eq!(limits.admit(("b".to_owned(), Class::Get), Some(1), 0), Ok(()));
+        assert_eq!(limits.admit(("a".to_owned(), Class::Get), Some(1), 0), Err(60));
+        assert_eq!(limits.admit(("a".to_owned(), Class::Get), Some(0), 0), Err(60));
+        assert_eq!(limits.admit(("a".to_owned(), Class::Get), None, 0), Ok(()));
     }
 }

@@ -137,7 +137,7 @@ impl ReadyCloud {
             Class::Get => knobs.get_per_minute,
             Class::Other => knobs.other_per_minute,
         };
-        if let Err(seconds) = state.limits.admit(&token.client, class, limit, now_ms) {
+        if let Err(seconds) = state.limits.admit((token.client.clone(), class), limit, now_ms) {
             return limits::throttled(knobs.retry_after.then_some(seconds));
         }
         let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };

@@ -1,26 +1,12 @@
-//! Invented people, the same ones for the same seed.
-//!
-//! Every twentieth person is difficult in each of these ways: email only on the second address, email in
-//! upper case, no email, an email with a `+tag`, the email of somebody else, a company.
+//! What this vendor knows about the [invented people](crate::people), the same for the same seed.
 
 use serde_json::Map;
 
 use super::fixtures::MAIN_ORG;
 use super::state::{Address, Contact, Moment, Note, State, Text};
+use crate::people::{self, Person, Quirk};
 use crate::random::Random;
 
-const FIRST_NAMES: &[&str] = &[
-    "Ada", "Amir", "Bea", "Bruno", "Carla", "Chidi", "Dana", "Diego", "Elif", "Emil", "Farah", "Felix",
-    "Grace", "Gustav", "Hana", "Hugo", "Ines", "Ivan", "Jana", "Jonas", "Keiko", "Kofi", "Lena", "Luca",
-    "Mara", "Milan", "Nadia", "Nils", "Olga", "Omar", "Paula", "Pavel", "Rosa", "Ravi", "Sofia", "Stefan",
-    "Tara", "Tomas", "Uma", "Viktor", "Wanda", "Yusuf", "Zoe", "Zoran",
-];
-const LAST_NAMES: &[&str] = &[
-    "Adler", "Almeida", "Baker", "Bauer", "Costa", "Dahl", "Dubois", "Eriksen", "Fischer", "Garcia", "Haas",
-    "Horvat", "Ito", "Jansen", "Kaya", "Keller", "Kowalski", "Larsen", "Lopez", "Martin", "Moreau", "Nagy",
-    "Novak", "Oduya", "Olsen", "Patel", "Peeters", "Quist", "Reyes", "Rossi", "Sato", "Schmid", "Sousa",
-    "Tanaka", "Torres", "Ueda", "Varga", "Weber", "Yilmaz", "Zeman",
-];
 const STREETS: &[&str] =
     &["Main St", "Mill Lane", "Harbour Road", "Station Road", "Oak Avenue", "Church Street"];
 /// City, region, post code, country.
@@ -44,37 +30,10 @@ const NOTES: &[&str] = &[
 const FIRST_AT: i64 = 1_735_689_600_000_000;
 const APART: i64 = 420_000_317;
 
-/// What is difficult about a person.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Quirk {
-    None,
-    EmailOnSecond,
-    UpperCase,
-    NoEmail,
-    Tagged,
-    Shared,
-    Company,
-}
-
-impl Quirk {
-    fn of(number: usize) -> Self {
-        match number % 20 {
-            3 => Self::EmailOnSecond,
-            6 => Self::UpperCase,
-            9 => Self::NoEmail,
-            12 => Self::Tagged,
-            15 => Self::Shared,
-            18 => Self::Company,
-            _ => Self::None,
-        }
-    }
-}
-
 pub(super) fn populate(state: &mut State, people: usize, seed: u64) {
     let mut random = Random::for_purpose(seed, "readycloud.people");
-    let mut previous_email = String::new();
-    for number in 0..people {
-        let (contact, email) = invent(state, &mut random, number, &previous_email);
+    for person in people::invent(people, seed) {
+        let contact = describe(state, &mut random, person);
         let created_at = contact.created_at;
         let key = state.insert_contact(contact);
         if random.chance(0.3) {
@@ -83,21 +42,11 @@ pub(super) fn populate(state: &mut State, people: usize, seed: u64) {
                 state.insert_order(&key, Moment(created_at.0 + later));
             }
         }
-        previous_email = email;
     }
 }
 
-fn invent(state: &mut State, random: &mut Random, number: usize, previous_email: &str) -> (Contact, String) {
-    let quirk = Quirk::of(number);
-    let first: &'static str = random.pick(FIRST_NAMES);
-    let last: &'static str = random.pick(LAST_NAMES);
-    let local = format!("{}.{}", first.to_ascii_lowercase(), last.to_ascii_lowercase());
-    let email = match quirk {
-        Quirk::UpperCase => format!("{local}.{number}@example.test").to_ascii_uppercase(),
-        Quirk::Tagged => format!("{local}.{number}+shop@example.test"),
-        Quirk::Shared if !previous_email.is_empty() => previous_email.to_owned(),
-        _ => format!("{local}.{number}@example.test"),
-    };
+fn describe(state: &mut State, random: &mut Random, person: Person) -> Contact {
+    let Person { number, quirk, first_name: first, last_name: last, email, phone } = person;
     let created_at = Moment(FIRST_AT + APART * i64::try_from(number).unwrap_or_default());
     let company: Text = match quirk {
         Quirk::Company => format!("{last} Trading {number}").into(),
@@ -117,7 +66,7 @@ fn invent(state: &mut State, random: &mut Random, number: usize, previous_email:
                 last_name: last.into(),
                 company: company.clone(),
                 email: None,
-                phone: format!("555{:04}", number % 10_000).into(),
+                phone: phone.clone().into(),
                 address_1: format!("{} {}", 1 + random.below(199), random.pick(STREETS)).into(),
                 address_2: "".into(),
                 city: city.into(),
@@ -135,7 +84,7 @@ fn invent(state: &mut State, random: &mut Random, number: usize, previous_email:
         _ => addresses.first_mut(),
     };
     if let Some(address) = bearer {
-        address.email = Some(email.clone().into());
+        address.email = Some(email.into());
     }
 
     let mut notes = Vec::new();
@@ -150,7 +99,7 @@ fn invent(state: &mut State, random: &mut Random, number: usize, previous_email:
     }
     let is_company = quirk == Quirk::Company;
     let occupation = (!is_company && random.chance(0.3)).then(|| random.pick(OCCUPATIONS).into());
-    let contact = Contact {
+    Contact {
         org: MAIN_ORG.into(),
         first_name: first.into(),
         last_name: last.into(),
@@ -162,6 +111,5 @@ fn invent(state: &mut State, random: &mut Random, number: usize, previous_email:
         created_at,
         updated_at: created_at,
         ..Contact::default()
-    };
-    (contact, email)
+    }
 }

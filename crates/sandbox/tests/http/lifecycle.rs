@@ -9,7 +9,11 @@ use crate::support::client;
 async fn addresses_are_one_json_object() {
     let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
     let addresses = sandbox.addresses();
-    let expected = json!({"readycloud": addresses.readycloud, "control": addresses.control});
+    let expected = json!({
+        "qualtrics": addresses.qualtrics,
+        "readycloud": addresses.readycloud,
+        "control": addresses.control,
+    });
     assert_eq!(serde_json::to_value(addresses).unwrap(), expected);
     assert_ne!(addresses.readycloud, addresses.control);
 }
@@ -28,11 +32,11 @@ async fn stopping_closes_the_ports() {
 async fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
-    // ReadyCloud listens one above the base.
-    let options = SandboxOptions { port_base: Some(port - 1), ..SandboxOptions::default() };
+    // Qualtrics listens on the base itself.
+    let options = SandboxOptions { port_base: Some(port), ..SandboxOptions::default() };
     let error = Sandbox::start(options).await.unwrap_err();
     assert!(
-        error.to_string().starts_with(&format!("cannot listen on 127.0.0.1:{port} for readycloud")),
+        error.to_string().starts_with(&format!("cannot listen on 127.0.0.1:{port} for qualtrics")),
         "{error}"
     );
 

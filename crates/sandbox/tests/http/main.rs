@@ -21,4 +21,6 @@ mod oauth;
 #[cfg(test)]
 mod paging;
 #[cfg(test)]
+mod qualtrics;
+#[cfg(test)]
 mod support;
