@@ -4,11 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use habeas_domain::lifecycle::{self, Action, Outcome, RequestState};
-use habeas_domain::operation::{OperationKind, OperationStatus};
+use habeas_domain::operation::OperationKind;
 use habeas_domain::policy::Policy;
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, ConnectionId, DueWorkId, OperationId, RequestId, Right, RunId, run};
-use habeas_integrations::Catalogue;
 use habeas_store::audit::Stream;
 use habeas_store::due_work::{self, DueWorkKind, NewDueWork};
 use habeas_store::operations::{self, Operation};
@@ -18,23 +17,30 @@ use habeas_store::{Sealed, Unit, records};
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
+use crate::Rules;
+use crate::contacts::{CONTACT_LANE, Waiting};
 use crate::error::CaseworkError;
 use crate::forgetting;
+use crate::profiles::Profiles;
 
 /// Pending writes of one unit, and what it knows of the cases it changes.
 pub(crate) struct Changes {
     pub(crate) actor: Actor,
-    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) rules: Arc<Rules>,
     pub(crate) now: Timestamp,
     pub(crate) requests: BTreeMap<RequestId, Request>,
     pub(crate) runs: BTreeMap<RunId, Run>,
     pub(crate) packages: Vec<(RequestId, Sealed)>,
+    profiles: Option<Arc<Profiles>>,
     operations: Vec<Operation>,
     members: Vec<(OperationId, RunId)>,
     work: Vec<NewDueWork>,
+    /// Connections whose jobs are to be looked at: when, and the nearest legal due date behind them.
+    following: BTreeMap<ConnectionId, (Timestamp, Timestamp)>,
     changed_requests: BTreeSet<RequestId>,
     changed_runs: BTreeSet<RunId>,
-    joining: Vec<RunId>,
+    joining_passes: Vec<RunId>,
+    joining_erasures: Vec<RunId>,
     newly_settled: BTreeMap<RequestId, i64>,
     /// Requests whose phase may be over although no run was settled in this unit.
     pub(crate) possibly_over: Vec<RequestId>,
@@ -42,20 +48,23 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
-    pub(crate) fn new(unit: &Unit, actor: &Actor, catalogue: &Arc<Catalogue>) -> Self {
+    pub(crate) fn new(unit: &Unit, actor: &Actor, rules: &Arc<Rules>) -> Self {
         Self {
             actor: actor.clone(),
-            catalogue: Arc::clone(catalogue),
+            rules: Arc::clone(rules),
             now: unit.now(),
             requests: BTreeMap::new(),
             runs: BTreeMap::new(),
             packages: Vec::new(),
+            profiles: None,
             operations: Vec::new(),
             members: Vec::new(),
             work: Vec::new(),
+            following: BTreeMap::new(),
             changed_requests: BTreeSet::new(),
             changed_runs: BTreeSet::new(),
-            joining: Vec::new(),
+            joining_passes: Vec::new(),
+            joining_erasures: Vec::new(),
             newly_settled: BTreeMap::new(),
             possibly_over: Vec::new(),
             forget_content: BTreeSet::new(),
@@ -71,6 +80,20 @@ impl Changes {
         let locked = requests::lock(unit.connection(), ids).await?;
         self.requests.extend(locked.into_iter().map(|request| (request.id, request)));
         Ok(())
+    }
+
+    /// Every connection, loaded once per unit.
+    pub(crate) async fn profiles(&mut self, unit: &mut Unit) -> Result<Arc<Profiles>, CaseworkError> {
+        if self.profiles.is_none() {
+            let loaded = Profiles::load(unit.connection(), &self.rules.catalogue).await?;
+            self.profiles = Some(Arc::new(loaded));
+        }
+        self.loaded_profiles()
+    }
+
+    /// Every connection, after [`Changes::profiles`].
+    pub(crate) fn loaded_profiles(&self) -> Result<Arc<Profiles>, CaseworkError> {
+        self.profiles.clone().ok_or_else(|| habeas_store::StoreError::UnitBroken.into())
     }
 
     /// A request to be changed.
@@ -169,32 +192,108 @@ impl Changes {
         self.runs.insert(run.id, run);
     }
 
-    /// Gives a run the operation that does its part: its own, or the pass over its vendor's data.
+    /// Gives a run the operation that does its part: its own, the pass over its vendor's data, or the deletion that
+    /// gathers at its connection.
     pub(crate) fn open_operation(
         &mut self,
-        unit: &Unit,
+        unit: &mut Unit,
         kind: OperationKind,
         run: RunId,
     ) -> Result<(), CaseworkError> {
-        if kind == OperationKind::Scan {
-            self.joining.push(run);
-            return Ok(());
+        match kind {
+            OperationKind::Scan => self.joining_passes.push(run),
+            OperationKind::Erase => self.joining_erasures.push(run),
+            OperationKind::Contact => self.ask_contact(unit, run)?,
+            _ => {
+                let (connection, due_at) = self.place_of(run)?;
+                let id = self.add_operation(unit, connection, kind);
+                self.members.push((id, run));
+                self.queue(unit, id, connection, due_at, self.now);
+            }
         }
-        let (connection, due_at) = self.place_of(run)?;
+        Ok(())
+    }
+
+    fn add_operation(&mut self, unit: &Unit, connection: ConnectionId, kind: OperationKind) -> OperationId {
         let id = OperationId::new(unit.environment().unique());
-        self.operations.push(Operation {
-            id,
-            connection,
-            kind,
-            status: OperationStatus::Intended,
-            position: None,
-            pass: 0,
-            page: 0,
-            created_at: self.now,
-            finished_at: None,
-        });
+        self.operations.push(Operation::new(id, connection, kind, self.now));
+        id
+    }
+
+    /// Adds an operation that serves one run from a time on, in a lane of its own.
+    pub(crate) fn add_waiting(
+        &mut self,
+        unit: &Unit,
+        run: RunId,
+        waiting: Waiting,
+    ) -> Result<(), CaseworkError> {
+        let (connection, _) = self.place_of(run)?;
+        let id = self.add_operation(unit, connection, OperationKind::Contact);
+        if let Some(added) = self.operations.last_mut() {
+            added.position = Some(waiting.position);
+        }
         self.members.push((id, run));
-        self.queue(unit, id, connection, due_at);
+        self.queue_contact(unit, run, id, waiting.next_at)
+    }
+
+    /// Has a contact reminded, or given up, at a time.
+    pub(crate) fn queue_contact(
+        &mut self,
+        unit: &Unit,
+        run: RunId,
+        operation: OperationId,
+        next_at: Timestamp,
+    ) -> Result<(), CaseworkError> {
+        let (_, due_at) = self.place_of(run)?;
+        self.work.push(NewDueWork {
+            id: DueWorkId::new(unit.environment().unique()),
+            kind: DueWorkKind::Contact,
+            object: operation.to_string(),
+            lane: CONTACT_LANE.to_owned(),
+            due_at,
+            next_at,
+        });
+        Ok(())
+    }
+
+    /// Adds an operation that takes over some of another one's runs, and moves them.
+    pub(crate) async fn split_off(
+        &mut self,
+        unit: &mut Unit,
+        from: &Operation,
+        runs: &[RunId],
+    ) -> Result<Operation, CaseworkError> {
+        let id = OperationId::new(unit.environment().unique());
+        // What it carries is counted where it is accepted, once.
+        let split = Operation { id, identifiers: 0, ..from.clone() };
+        operations::transfer(unit.connection(), from.id, id, runs.iter().copied()).await?;
+        Ok(split)
+    }
+
+    /// Adds an operation that [`Changes::split_off`] made, after whatever came of it; with due work if it goes on.
+    pub(crate) fn add_split(
+        &mut self,
+        unit: &Unit,
+        split: Operation,
+        runs: &[RunId],
+        next_at: Option<Timestamp>,
+    ) -> Result<(), CaseworkError> {
+        if let Some(next_at) = next_at {
+            let mut due_at = Timestamp::MAX;
+            for run in runs {
+                due_at = due_at.min(self.place_of(*run)?.1);
+            }
+            self.queue(unit, split.id, split.connection, due_at, next_at);
+        }
+        self.operations.push(split);
+        Ok(())
+    }
+
+    /// Has the jobs of a run's connection looked at, not later than `look_at`.
+    pub(crate) fn follow(&mut self, run: RunId, look_at: Timestamp) -> Result<(), CaseworkError> {
+        let (connection, due_at) = self.place_of(run)?;
+        let (look, due) = self.following.entry(connection).or_insert((look_at, due_at));
+        (*look, *due) = (look_at.min(*look), due_at.min(*due));
         Ok(())
     }
 
@@ -206,7 +305,7 @@ impl Changes {
         run: RunId,
     ) -> Result<(), CaseworkError> {
         let (connection, due_at) = self.place_of(run)?;
-        self.queue(unit, operation, connection, due_at);
+        self.queue(unit, operation, connection, due_at, self.now);
         Ok(())
     }
 
@@ -219,35 +318,81 @@ impl Changes {
         Ok((run.connection, request.due_at))
     }
 
-    fn queue(&mut self, unit: &Unit, operation: OperationId, lane: ConnectionId, due_at: Timestamp) {
+    fn queue(
+        &mut self,
+        unit: &Unit,
+        operation: OperationId,
+        lane: ConnectionId,
+        due_at: Timestamp,
+        next_at: Timestamp,
+    ) {
         self.work.push(NewDueWork {
             id: DueWorkId::new(unit.environment().unique()),
             kind: DueWorkKind::Operation,
             object: operation.to_string(),
             lane: lane.to_string(),
             due_at,
-            next_at: self.now,
+            next_at,
         });
     }
 
-    /// A thousand runs of one unit join one pass: it is opened once per connection.
-    async fn join_scans(&mut self, unit: &mut Unit) -> Result<(), CaseworkError> {
-        let mut waiting: BTreeMap<ConnectionId, (Timestamp, Vec<RunId>)> = BTreeMap::new();
-        for run in std::mem::take(&mut self.joining) {
+    /// Groups runs by connection, each group with its nearest legal due date.
+    fn by_connection(
+        &self,
+        runs: Vec<RunId>,
+    ) -> Result<BTreeMap<ConnectionId, (Timestamp, Vec<RunId>)>, CaseworkError> {
+        let mut groups: BTreeMap<ConnectionId, (Timestamp, Vec<RunId>)> = BTreeMap::new();
+        for run in runs {
             let (connection, due_at) = self.place_of(run)?;
-            let (earliest, runs) = waiting.entry(connection).or_insert_with(|| (due_at, Vec::new()));
+            let (earliest, runs) = groups.entry(connection).or_insert_with(|| (due_at, Vec::new()));
             *earliest = due_at.min(*earliest);
             runs.push(run);
         }
-        for (connection, (due_at, runs)) in waiting {
-            let new = OperationId::new(unit.environment().unique());
-            let (scan, opened) = operations::open_scan(unit.connection(), new, connection, self.now).await?;
+        Ok(groups)
+    }
+
+    /// A thousand runs of one unit join one pass: it is opened once per connection.
+    async fn join_passes(&mut self, unit: &mut Unit) -> Result<(), CaseworkError> {
+        let joining = std::mem::take(&mut self.joining_passes);
+        for (connection, (due_at, runs)) in self.by_connection(joining)? {
+            let id = OperationId::new(unit.environment().unique());
+            let (scan, opened) = operations::open_scan(unit.connection(), id, connection, self.now).await?;
             self.members.extend(runs.into_iter().map(|run| (scan, run)));
             // A pass that is under way keeps its due work as it is: a wait that its vendor asked for is not cut short
             // by whoever arrives, and its worker, which locks that row before the pass, is not waited for.
             if opened {
-                self.queue(unit, scan, connection, due_at);
+                self.queue(unit, scan, connection, due_at, self.now);
             }
+        }
+        Ok(())
+    }
+
+    /// What is to be deleted at one connection goes out together: it joins the deletion that waits for its turn there,
+    /// or opens one. How much of it fits into one call is decided when it is taken up.
+    async fn join_erasures(&mut self, unit: &mut Unit) -> Result<(), CaseworkError> {
+        let joining = std::mem::take(&mut self.joining_erasures);
+        for (connection, (due_at, runs)) in self.by_connection(joining)? {
+            let gathering = operations::gathering(unit.connection(), connection).await?;
+            let operation = match gathering {
+                Some(operation) => operation,
+                None => {
+                    let opened = self.add_operation(unit, connection, OperationKind::Erase);
+                    self.queue(unit, opened, connection, due_at, self.now);
+                    opened
+                }
+            };
+            self.members.extend(runs.into_iter().map(|run| (operation, run)));
+        }
+        Ok(())
+    }
+
+    async fn plan_looks(&mut self, unit: &mut Unit) -> Result<(), CaseworkError> {
+        for (connection, (look_at, due_at)) in std::mem::take(&mut self.following) {
+            let id = OperationId::new(unit.environment().unique());
+            let following = operations::following(unit.connection(), id, connection, self.now).await?;
+            // A look that is planned already comes sooner if need be, never later. Whoever looks at this moment holds
+            // that row: it is there, or it is put there again.
+            self.queue(unit, following, connection, due_at, look_at);
         }
         Ok(())
     }
@@ -259,7 +404,9 @@ impl Changes {
 
     /// Writes everything gathered; the requests whose last open run was settled by it.
     async fn write(&mut self, unit: &mut Unit) -> Result<Vec<RequestId>, CaseworkError> {
-        self.join_scans(unit).await?;
+        self.join_passes(unit).await?;
+        self.join_erasures(unit).await?;
+        self.plan_looks(unit).await?;
         let changed = std::mem::take(&mut self.changed_requests);
         let changed = changed.iter().filter_map(|id| self.requests.get(id));
         requests::save(unit.connection(), changed).await?;

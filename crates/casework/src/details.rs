@@ -1,5 +1,7 @@
 //! What is sealed with a request's keys, and where each value stands.
 
+use std::collections::BTreeSet;
+
 use habeas_domain::{Identifier, RecordId, RequestId, RunId};
 use habeas_integrations::{FoundRecord, VendorError};
 use habeas_store::{DataKey, Place, Sealed, StoreError, Unit};
@@ -14,6 +16,9 @@ pub struct RequestDetails {
     /// Why it is on hold, in a person's words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hold_note: Option<String>,
+    /// What a person acknowledged before anything was deleted (`brand_user`).
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub acknowledged: BTreeSet<String>,
     /// The denial's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denial_text: Option<String>,
@@ -43,6 +48,38 @@ impl From<&VendorError> for RunFailure {
     }
 }
 
+/// Whom a run was handed over to.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RunContact {
+    /// Their address.
+    pub email: String,
+}
+
+/// Never prints the address.
+impl std::fmt::Debug for RunContact {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("RunContact")
+    }
+}
+
+/// What a person at the system's owner answered, besides records.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct GivenAnswer {
+    /// `data`, `nothing_held` or `deleted`.
+    pub answer: String,
+    /// Who says so.
+    pub name: Option<String>,
+    /// What they added.
+    pub note: Option<String>,
+}
+
+/// Never prints what was written.
+impl std::fmt::Debug for GivenAnswer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "GivenAnswer({})", self.answer)
+    }
+}
+
 /// Something that is sealed in one column of one row.
 pub(crate) trait SealedIn<Row> {
     const COLUMN: &'static str;
@@ -58,6 +95,14 @@ impl SealedIn<RunId> for RunFailure {
 
 impl SealedIn<RunId> for String {
     const COLUMN: &'static str = "runs.note";
+}
+
+impl SealedIn<RunId> for RunContact {
+    const COLUMN: &'static str = "runs.contact";
+}
+
+impl SealedIn<RunId> for GivenAnswer {
+    const COLUMN: &'static str = "runs.answer";
 }
 
 impl SealedIn<RecordId> for FoundRecord {

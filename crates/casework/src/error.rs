@@ -48,6 +48,15 @@ pub enum CaseworkError {
     /// The run cannot make this move now.
     #[error(transparent)]
     IllegalRunMove(#[from] IllegalRunMove),
+    /// Nobody was asked for an answer.
+    #[error(
+        "the run does not wait for an answer, so none can be entered; possible now: {}",
+        actions(.allowed)
+    )]
+    NotWaitingForAnswer {
+        /// What a person could do instead.
+        allowed: Vec<habeas_domain::run::RunAction>,
+    },
     /// The subject has an open request of the same right.
     #[error(
         "request {request} of the same person for the same right is still open; work on that one, or send \
@@ -105,6 +114,13 @@ pub enum CaseworkError {
 
 fn fields(errors: &[FieldError]) -> String {
     errors.iter().map(|error| format!("`{}` {}", error.field, error.message)).collect::<Vec<_>>().join("; ")
+}
+
+fn actions(allowed: &[habeas_domain::run::RunAction]) -> String {
+    if allowed.is_empty() {
+        return "nothing, it is settled".to_owned();
+    }
+    allowed.iter().map(|action| action.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn permissions(missing: &[PermissionReport]) -> String {

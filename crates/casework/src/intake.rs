@@ -17,12 +17,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::json;
 
+use crate::Casework;
 use crate::changes::Changes;
 use crate::details::{self, RequestDetails};
 use crate::error::{CaseworkError, FieldError};
 use crate::phases::{any_unverified, kinds};
-use crate::profiles::Profiles;
-use crate::{Casework, CaseworkSettings};
 
 /// Requests that one call may bring.
 pub const MOST_REQUESTS: usize = 10_000;
@@ -115,8 +114,7 @@ impl Casework {
         idempotency: Option<IdempotencyKey>,
     ) -> Result<RequestId, CaseworkError> {
         let accepted = self.accept(actor, new)?;
-        let (actor, settings, catalogue) =
-            (actor.clone(), Arc::clone(&self.settings), Arc::clone(&self.catalogue));
+        let (actor, rules) = (actor.clone(), Arc::clone(&self.rules));
         let created = self
             .store
             .write(move |unit| {
@@ -127,8 +125,8 @@ impl Casework {
                     {
                         return same_as_before(&before, given);
                     }
-                    let mut changes = Changes::new(unit, &actor, &catalogue);
-                    let mut created = take_in(unit, &mut changes, &settings, vec![accepted]).await?;
+                    let mut changes = Changes::new(unit, &actor, &rules);
+                    let mut created = take_in(unit, &mut changes, vec![accepted]).await?;
                     let id = created.pop().unwrap_or(Err(StoreError::UnitBroken.into()))?;
                     changes.finish(unit).await?;
                     if let Some(given) = idempotency {
@@ -169,14 +167,13 @@ impl Casework {
                 break;
             }
             let accepted: Vec<Accepted> = chunk.iter().filter_map(|one| one.clone().ok()).collect();
-            let (actor, settings, catalogue) =
-                (actor.clone(), Arc::clone(&self.settings), Arc::clone(&self.catalogue));
+            let (actor, rules) = (actor.clone(), Arc::clone(&self.rules));
             let created = self
                 .store
                 .write(move |unit| {
                     Box::pin(async move {
-                        let mut changes = Changes::new(unit, &actor, &catalogue);
-                        let created = take_in(unit, &mut changes, &settings, accepted).await?;
+                        let mut changes = Changes::new(unit, &actor, &rules);
+                        let created = take_in(unit, &mut changes, accepted).await?;
                         changes.finish(unit).await?;
                         Ok::<_, CaseworkError>(created)
                     })
@@ -209,7 +206,7 @@ impl Casework {
         }
         let now = self.store.environment().now();
         let mut errors = Vec::new();
-        let policy_key = new.policy.as_deref().unwrap_or(&self.settings.default_policy);
+        let policy_key = new.policy.as_deref().unwrap_or(&self.rules.settings.default_policy);
         let policy = Policy::find(policy_key)
             .map_err(|unknown| errors.push(FieldError::new("policy", unknown.to_string())))
             .ok();
@@ -224,7 +221,7 @@ impl Casework {
                 "lies in the future; give when the request reached you",
             ));
         }
-        let received_on = local_date(received_at, &self.settings.time_zone);
+        let received_on = local_date(received_at, &self.rules.settings.time_zone);
         let clock = policy.and_then(|policy| LegalClock::in_force(policy.clock, received_on));
         if policy.is_some() && clock.is_none() {
             errors.push(FieldError::new("received_at", "lies before the policy's law was in force"));
@@ -236,7 +233,7 @@ impl Casework {
         let (Some(policy), Some(clock), true) = (policy, clock, errors.is_empty()) else {
             return Err(CaseworkError::Validation(errors));
         };
-        let review = new.review.unwrap_or(self.settings.require_review);
+        let review = new.review.unwrap_or(self.rules.settings.require_review);
         Ok(Accepted { new, policy, clock, identifiers, review, received_at })
     }
 }
@@ -287,12 +284,11 @@ fn same_as_before(before: &Remembered, given: &IdempotencyKey) -> Result<Request
 async fn take_in(
     unit: &mut Unit,
     changes: &mut Changes,
-    settings: &CaseworkSettings,
     accepted: Vec<Accepted>,
 ) -> Result<Vec<Result<RequestId, CaseworkError>>, CaseworkError> {
     let keyring = unit.keyring();
     let environment = unit.environment().clone();
-    let profiles = Profiles::load(unit.connection(), &changes.catalogue.clone()).await?;
+    let profiles = changes.profiles(unit).await?;
     let participants = profiles.participants();
     let mut open = open_requests(unit, &accepted).await?;
     let mut keys = NewDataKeys::default();
@@ -328,8 +324,7 @@ async fn take_in(
         let case = keys.make(&keyring, &environment, &owner, KeyPurpose::Case)?;
         keys.make(&keyring, &environment, &owner, KeyPurpose::Content)?;
         let details = RequestDetails { identifiers: one.identifiers.clone(), ..RequestDetails::default() };
-        let mut request =
-            new_request(unit, changes, settings, &one, id, details::seal(unit, &case, &id, &details)?);
+        let mut request = new_request(unit, changes, &one, id, details::seal(unit, &case, &id, &details)?);
         for (kind, hash) in hashes {
             open.insert((one.new.right, hash.clone()), id);
             lookups.push((id, kind, hash));
@@ -364,12 +359,11 @@ async fn take_in(
 fn new_request(
     unit: &Unit,
     changes: &Changes,
-    settings: &CaseworkSettings,
     one: &Accepted,
     id: RequestId,
     details: habeas_store::Sealed,
 ) -> Request {
-    let received_on = local_date(one.received_at, &settings.time_zone);
+    let received_on = local_date(one.received_at, &changes.rules.settings.time_zone);
     let deadlines = one.clock.deadlines(received_on, &HolidayCalendar::default());
     Request {
         id,
@@ -385,7 +379,7 @@ fn new_request(
         received_at: one.received_at,
         received_on,
         due_on: deadlines.due_on,
-        due_at: end_of(deadlines.due_on, &settings.time_zone),
+        due_at: end_of(deadlines.due_on, &changes.rules.settings.time_zone),
         acknowledge_due_on: deadlines.acknowledge_due_on,
         clock_key: one.clock.key.to_owned(),
         clock_version: i64::from(one.clock.version),

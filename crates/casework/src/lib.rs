@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use habeas_integrations::{Catalogue, Connector, Settings, VendorError};
 use habeas_store::Store;
@@ -15,6 +16,7 @@ pub mod api_keys;
 pub mod audit;
 mod changes;
 pub mod connections;
+pub mod contacts;
 pub mod details;
 pub mod error;
 pub mod figures;
@@ -56,11 +58,34 @@ pub struct CaseworkSettings {
     pub default_policy: String,
     /// Where the company is established: whose calendar dates count.
     pub time_zone: TimeZone,
+    /// How long people at a system's owner have to answer.
+    pub contacts: ContactTimes,
+}
+
+/// How long people at a system's owner have to answer, unless their connection says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContactTimes {
+    /// From being asked to the deadline.
+    pub deadline: Duration,
+    /// Between two reminders.
+    pub reminder: Duration,
+}
+
+impl Default for ContactTimes {
+    fn default() -> Self {
+        const DAY: u64 = 86_400;
+        Self { deadline: Duration::from_secs(14 * DAY), reminder: Duration::from_secs(5 * DAY) }
+    }
 }
 
 impl Default for CaseworkSettings {
     fn default() -> Self {
-        Self { require_review: true, default_policy: "eu-gdpr".to_owned(), time_zone: TimeZone::UTC }
+        Self {
+            require_review: true,
+            default_policy: "eu-gdpr".to_owned(),
+            time_zone: TimeZone::UTC,
+            contacts: ContactTimes::default(),
+        }
     }
 }
 
@@ -68,11 +93,17 @@ impl Default for CaseworkSettings {
 #[derive(Clone, Debug)]
 pub struct Casework {
     store: Store,
-    catalogue: Arc<Catalogue>,
     connectors: Arc<dyn ConnectorSource>,
-    settings: Arc<CaseworkSettings>,
+    rules: Arc<Rules>,
     work_arrived: Arc<Notify>,
     changed: Arc<Notify>,
+}
+
+/// What does not change while the process runs.
+#[derive(Debug)]
+pub(crate) struct Rules {
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) settings: CaseworkSettings,
 }
 
 impl Casework {
@@ -86,9 +117,8 @@ impl Casework {
     ) -> Self {
         Self {
             store,
-            catalogue,
             connectors,
-            settings: Arc::new(settings),
+            rules: Arc::new(Rules { catalogue, settings }),
             work_arrived: Arc::default(),
             changed: Arc::default(),
         }
@@ -103,7 +133,7 @@ impl Casework {
     /// The integrations there are.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+        &self.rules.catalogue
     }
 
     /// Resolves when somebody in this process made work due. A hint: polling is the truth.

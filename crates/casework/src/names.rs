@@ -41,6 +41,7 @@ mod tests {
             title: "a contact".to_owned(),
             person: person.map(str::to_owned),
             fields: serde_json::Map::new(),
+            file: None,
         }
     }
 

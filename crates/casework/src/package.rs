@@ -45,7 +45,7 @@ pub(crate) async fn build(
             by_run
                 .entry(record.run)
                 .or_default()
-                .push(json!({"id": record.id, "kind": content.kind, "fields": content.fields}));
+                .push(json!({"id": record.id, "kind": content.kind, "fields": content.fields, "file": content.file}));
         }
         let systems: Vec<_> = changes
             .runs

@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use habeas_domain::capability::DeletionMethod;
+use habeas_domain::capability::{Capability, DeletionMethod, DeletionTiming, Handling};
 use habeas_domain::lifecycle::{Action, RequestState};
 use habeas_domain::operation::OperationKind;
 use habeas_domain::plan::{self, Collected, Part};
 use habeas_domain::run::RunDetail;
 use habeas_domain::settlement::{self, SettledRun};
-use habeas_domain::{Phase, RequestId, RunId, RunStatus};
+use habeas_domain::{Phase, RequestId, Right, RunId, RunStatus};
 use habeas_integrations::AccessMethod;
 use habeas_store::runs::{self, Run};
-use habeas_store::{Unit, records};
+use habeas_store::{KeyPurpose, Unit, data_keys, records};
 use serde_json::json;
 
 use crate::changes::Changes;
+use crate::details::{self, RunContact};
 use crate::error::CaseworkError;
 use crate::names;
 use crate::package;
@@ -103,7 +104,7 @@ impl Changes {
     }
 
     async fn begin_erasing(&mut self, unit: &mut Unit, ids: Vec<RequestId>) -> Result<(), CaseworkError> {
-        let profiles = Profiles::load(unit.connection(), &self.catalogue.clone()).await?;
+        let profiles = self.profiles(unit).await?;
         let collect_runs: Vec<RunId> =
             ids.iter().flat_map(|id| self.runs_of(*id, Phase::Collect)).map(|run| run.id).collect();
         let counts = records::count_by_run(unit.connection(), collect_runs).await?;
@@ -114,6 +115,11 @@ impl Changes {
                 .map(|run| {
                     Ok(Collected {
                         connection: run.connection,
+                        handling: match run.contact {
+                            // Whoever was asked what the system holds is asked to delete it.
+                            Some(_) => Handling::DirectContact,
+                            None => profiles.get(run.connection)?.handling(Capability::Deletion),
+                        },
                         method: profiles
                             .get(run.connection)?
                             .deletion_method()
@@ -132,14 +138,37 @@ impl Changes {
             self.expect_runs(id, i64::try_from(planned.len()).unwrap_or(i64::MAX));
             for one in planned {
                 let run = self.new_run(unit, id, one.connection, Phase::Erase, RunDetail::Deleting);
+                if one.part == Part::EraseByContact {
+                    self.keep_contact(unit, id, one.connection, run).await?;
+                }
                 let kind = match one.part {
-                    Part::EraseSubject => OperationKind::DeleteSubject,
+                    Part::EraseByContact => OperationKind::Contact,
+                    Part::EraseSubject => erase_operation(&profiles, one.connection)?,
                     _ => OperationKind::DeleteRecords,
                 };
                 self.open_operation(unit, kind, run)?;
             }
         }
         self.possibly_over.extend(nothing_to_do);
+        Ok(())
+    }
+
+    /// The contact to whom a system's part was handed over before the review goes on to answer for it.
+    async fn keep_contact(
+        &mut self,
+        unit: &mut Unit,
+        id: RequestId,
+        connection: habeas_domain::ConnectionId,
+        erase: RunId,
+    ) -> Result<(), CaseworkError> {
+        let handed = self.runs_of(id, Phase::Collect).find(|run| run.connection == connection);
+        let Some((collect, Some(sealed))) = handed.map(|run| (run.id, run.contact.clone())) else {
+            return Ok(());
+        };
+        let keyring = unit.keyring();
+        let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
+        let contact: RunContact = details::open(&key, &collect, &sealed)?;
+        self.run(erase)?.contact = Some(details::seal(unit, &key, &erase, &contact)?);
         Ok(())
     }
 
@@ -151,8 +180,10 @@ impl Changes {
             let settled = |run: &Run| SettledRun {
                 status: run.status,
                 records_found: run.records_found,
-                left_out: run.phase == Phase::Collect
-                    && (!run.selected || counts.get(&run.id).is_some_and(|(all, selected)| selected < all)),
+                left_out: matches!(run.detail, RunDetail::PersonDeletedExcept { .. })
+                    || (run.phase == Phase::Collect
+                        && (!run.selected
+                            || counts.get(&run.id).is_some_and(|(all, selected)| selected < all))),
             };
             let collected: Vec<_> = self.runs_of(id, Phase::Collect).map(settled).collect();
             let erased: Vec<_> = self.runs_of(id, Phase::Erase).map(settled).collect();
@@ -190,6 +221,9 @@ impl Changes {
             note: None,
             created_at: self.now,
             settled_at: None,
+            vendor_job: None,
+            contact: None,
+            answer: None,
         });
         id
     }
@@ -208,13 +242,19 @@ impl Changes {
             if one.part == Part::SkipAccess {
                 let run = self.new_run(unit, id, one.connection, Phase::Collect, RunDetail::AccessSkipped);
                 let now = self.now;
+                // What a deletion does besides, and what it leaves, is known before anybody decides.
+                let residuals = profiles.residuals_of_deletion(&self.rules.catalogue, one.connection)?;
                 let run = self.run(run)?;
+                run.residuals = json!(residuals);
                 run.status = RunStatus::Complete;
                 run.settled_at = Some(now);
                 continue;
             }
             open += 1;
-            let method = collect_operation(profiles, one.connection)?;
+            let method = match one.part {
+                Part::AskContact => OperationKind::Contact,
+                _ => collect_operation(profiles, one.connection)?,
+            };
             let detail = if method == OperationKind::Scan { RunDetail::Scanning } else { RunDetail::Queued };
             let run = self.new_run(unit, id, one.connection, Phase::Collect, detail);
             self.open_operation(unit, method, run)?;
@@ -227,14 +267,41 @@ impl Changes {
 }
 
 /// How a connection's vendor is asked for a subject's data.
-pub(crate) fn collect_operation(
+fn collect_operation(
     profiles: &Profiles,
     connection: habeas_domain::ConnectionId,
 ) -> Result<OperationKind, CaseworkError> {
     let access = profiles.get(connection)?.manifest.capabilities.access;
     Ok(match access.map(|access| access.method) {
         Some(AccessMethod::Scan) => OperationKind::Scan,
-        _ => OperationKind::Lookup,
+        Some(AccessMethod::Job) => OperationKind::Export,
+        Some(AccessMethod::Lookup | AccessMethod::Contact) | None => OperationKind::Lookup,
+    })
+}
+
+/// How a run that collects goes on after a hold or a failure: as it began.
+pub(crate) fn resumed_operation(
+    profiles: &Profiles,
+    run: &Run,
+    right: Right,
+) -> Result<OperationKind, CaseworkError> {
+    let asked = right.delivers()
+        && profiles.get(run.connection)?.handling(Capability::Access) == Handling::DirectContact;
+    if asked || run.contact.is_some() {
+        return Ok(OperationKind::Contact);
+    }
+    collect_operation(profiles, run.connection)
+}
+
+/// How a connection's vendor deletes everything about a subject.
+pub(crate) fn erase_operation(
+    profiles: &Profiles,
+    connection: habeas_domain::ConnectionId,
+) -> Result<OperationKind, CaseworkError> {
+    let timing = profiles.get(connection)?.manifest.capabilities.deletion.map(|deletion| deletion.timing);
+    Ok(match timing {
+        Some(DeletionTiming::Asynchronous) => OperationKind::Erase,
+        _ => OperationKind::DeleteSubject,
     })
 }
 

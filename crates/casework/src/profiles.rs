@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use habeas_domain::ConnectionId;
 use habeas_domain::capability::{Capability, DeletionMethod, Handling};
 use habeas_domain::plan::Participant;
-use habeas_integrations::{Catalogue, Manifest};
+use habeas_integrations::{Catalogue, Manifest, Residual};
 use habeas_store::connections::StoredConnection;
 use habeas_store::{Connection, StoreError, connections};
 
@@ -30,7 +30,7 @@ impl Profile {
         Ok(Self { stored, manifest, choices })
     }
 
-    fn handling(&self, capability: Capability) -> Handling {
+    pub(crate) fn handling(&self, capability: Capability) -> Handling {
         self.choices.get(&capability).copied().unwrap_or(Handling::Off)
     }
 
@@ -52,7 +52,7 @@ impl Profile {
     }
 }
 
-/// Every connection that was not removed, by its id.
+/// Every connection by its id, also those that were removed: requests that they had a part in may be under way.
 #[derive(Debug)]
 pub(crate) struct Profiles {
     all: Vec<Profile>,
@@ -61,7 +61,7 @@ pub(crate) struct Profiles {
 
 impl Profiles {
     pub(crate) async fn load(connection: &mut Connection, catalogue: &Catalogue) -> Result<Self, StoreError> {
-        let all = connections::list(connection)
+        let all = connections::all(connection)
             .await?
             .into_iter()
             .map(|stored| Profile::new(stored, catalogue))
@@ -71,10 +71,24 @@ impl Profiles {
     }
 
     pub(crate) fn participants(&self) -> Vec<Participant> {
-        self.all.iter().map(Profile::participant).collect()
+        self.all.iter().filter(|one| one.stored.removed_at.is_none()).map(Profile::participant).collect()
     }
 
-    /// The connection; one that was removed while its runs went on is a broken promise of the store.
+    /// What a deletion over a connection's API leaves behind or does besides, as far as it is known in advance.
+    pub(crate) fn residuals_of_deletion(
+        &self,
+        catalogue: &Catalogue,
+        id: ConnectionId,
+    ) -> Result<Vec<Residual>, StoreError> {
+        let profile = self.get(id)?;
+        if profile.handling(Capability::Deletion) != Handling::Api {
+            return Ok(Vec::new());
+        }
+        let integration = catalogue.find(profile.manifest.name);
+        Ok(integration.map(|integration| integration.residuals_of_deletion()).unwrap_or_default())
+    }
+
+    /// The connection.
     pub(crate) fn get(&self, id: ConnectionId) -> Result<&Profile, StoreError> {
         self.by_id.get(&id).map(|at| &self.all[*at]).ok_or(StoreError::Corrupt("runs.connection_id"))
     }

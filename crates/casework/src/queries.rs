@@ -4,20 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use habeas_domain::lifecycle::{Action, RequestState};
-use habeas_domain::{Actor, ConnectionId, IdentifierType, Permission, RecordId, RequestId, Right};
+use habeas_domain::run::RunDetail;
+use habeas_domain::{Actor, ConnectionId, IdentifierType, Permission, RecordId, RequestId, Right, RunId};
 use habeas_integrations::FoundRecord;
 use habeas_store::audit::{self, Event, Stream};
 use habeas_store::records::Record;
 use habeas_store::requests::{self, Filter, Request};
 use habeas_store::runs::{self, Run};
-use habeas_store::{Connection, KeyPurpose, Place, StoreError, connections, data_keys, records};
+use habeas_store::{Connection, KeyPurpose, Place, StoreError, connections, data_keys, operations, records};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::Casework;
 use crate::changes::Changes;
-use crate::details::{self, RequestDetails, RunFailure};
+use crate::details::{self, GivenAnswer, RequestDetails, RunFailure};
 use crate::error::CaseworkError;
 use crate::package;
 
@@ -45,6 +47,8 @@ pub struct RunCase {
     pub failure: Option<RunFailure>,
     /// Why a person left it out.
     pub note: Option<String>,
+    /// What a contact answered.
+    pub answer: Option<GivenAnswer>,
     /// Records found and left selected.
     pub records_selected: Option<u64>,
 }
@@ -167,19 +171,24 @@ impl Casework {
             .remove(&id.to_string());
         let counts = records::count_by_run(&mut reader, found.iter().map(|run| run.id)).await?;
         let names = connection_names(&mut reader, found.iter().map(|run| run.connection).collect()).await?;
+        let submitted = found.iter().filter(|run| run.detail == RunDetail::Submitted).map(|run| run.id);
+        let next_looks: HashMap<RunId, Timestamp> =
+            operations::next_looks(&mut reader, submitted.collect::<Vec<_>>()).await?.into_iter().collect();
         found
             .into_iter()
-            .map(|run| {
+            .map(|mut run| {
+                run.next_at = run.next_at.or_else(|| next_looks.get(&run.id).copied());
                 let (connection_name, integration) = names.get(&run.connection).cloned().unwrap_or_default();
-                let (mut failure, mut note) = (None, None);
+                let (mut failure, mut note, mut answer) = (None, None, None);
                 if let Some(key) = &key {
                     failure = run.failure.as_ref().map(|one| details::open(key, &run.id, one)).transpose()?;
                     note = run.note.as_ref().map(|one| details::open(key, &run.id, one)).transpose()?;
+                    answer = run.answer.as_ref().map(|one| details::open(key, &run.id, one)).transpose()?;
                 }
                 let records_selected = run
                     .records_found
                     .map(|found| counts.get(&run.id).map_or(found, |(_, selected)| *selected));
-                Ok(RunCase { run, connection_name, integration, failure, note, records_selected })
+                Ok(RunCase { run, connection_name, integration, failure, note, answer, records_selected })
             })
             .collect()
     }
@@ -314,11 +323,11 @@ impl Casework {
     /// If the store fails.
     pub async fn package_delivered(&self, actor: &Actor, id: RequestId) -> Result<(), CaseworkError> {
         actor.require(Permission::ReadRecords)?;
-        let (actor, catalogue) = (actor.clone(), Arc::clone(&self.catalogue));
+        let (actor, rules) = (actor.clone(), Arc::clone(&self.rules));
         self.store
             .write(move |unit| {
                 Box::pin(async move {
-                    let mut changes = Changes::new(unit, &actor, &catalogue);
+                    let mut changes = Changes::new(unit, &actor, &rules);
                     changes.lock(unit, [id]).await?;
                     let closes = changes.requests.get(&id).is_some_and(|request| {
                         request.state == RequestState::Delivering && request.delivery == "api"

@@ -1,27 +1,28 @@
 //! What people do to requests.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use habeas_domain::legal_clock::{HolidayCalendar, LegalClock};
-use habeas_domain::lifecycle::{Action, RequestState};
+use habeas_domain::lifecycle::{self, Action, RequestState};
 use habeas_domain::plan;
 use habeas_domain::policy::Policy;
-use habeas_domain::reason::{DenialReason, HoldReason, Relationship};
+use habeas_domain::reason::{Acknowledgement, DenialReason, HoldReason, Relationship};
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::settlement;
-use habeas_domain::{Actor, Permission, Phase, RecordId, RequestId, Right, RunId};
+use habeas_domain::{Actor, Permission, Phase, RecordId, RequestId, Right, RunId, RunStatus};
 use habeas_store::audit::Stream;
 use habeas_store::requests;
-use habeas_store::runs::{self};
-use habeas_store::{KeyPurpose, Unit, data_keys, due_work, operations, records};
+use habeas_store::runs::{self, Run};
+use habeas_store::{KeyPurpose, Unit, data_keys, records};
 use serde_json::json;
-use std::sync::Arc;
 
 use crate::Casework;
 use crate::changes::Changes;
-use crate::details::{self, RequestDetails};
+use crate::details::{self, RequestDetails, RunFailure};
 use crate::error::{CaseworkError, FieldError};
 use crate::intake::{GivenIdentifier, accept_identifiers, end_of};
-use crate::phases::{any_unverified, collect_operation, kinds};
-use crate::profiles::Profiles;
+use crate::phases::{any_unverified, kinds};
 
 /// What a person decides when starting a request in triage.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +39,12 @@ pub struct Start {
 
 impl Casework {
     /// Runs `work` on one locked request and writes what it changed.
-    async fn on_request<W>(&self, actor: &Actor, id: RequestId, work: W) -> Result<(), CaseworkError>
+    pub(crate) async fn on_request<W>(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        work: W,
+    ) -> Result<(), CaseworkError>
     where
         W: for<'w> FnOnce(
                 &'w mut Unit,
@@ -48,11 +54,11 @@ impl Casework {
             + 'static,
     {
         actor.require(Permission::WorkOnRequests)?;
-        let (actor, catalogue) = (actor.clone(), Arc::clone(&self.catalogue));
+        let (actor, rules) = (actor.clone(), Arc::clone(&self.rules));
         self.store
             .write(move |unit| {
                 Box::pin(async move {
-                    let mut changes = Changes::new(unit, &actor, &catalogue);
+                    let mut changes = Changes::new(unit, &actor, &rules);
                     changes.lock(unit, [id]).await?;
                     if changes.requests.is_empty() {
                         return Err(CaseworkError::not_found("request", id));
@@ -71,7 +77,7 @@ impl Casework {
     /// # Errors
     /// If the request is not in triage, or no plan can be made.
     pub async fn start(&self, actor: &Actor, id: RequestId, start: Start) -> Result<(), CaseworkError> {
-        let zone = self.settings.time_zone.clone();
+        let zone = self.rules.settings.time_zone.clone();
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
                 let keyring = unit.keyring();
@@ -120,7 +126,7 @@ impl Casework {
                 if !errors.is_empty() {
                     return Err(CaseworkError::Validation(errors));
                 }
-                let profiles = Profiles::load(unit.connection(), &changes.catalogue.clone()).await?;
+                let profiles = changes.profiles(unit).await?;
                 let planned = plan::collect(right, &profiles.participants(), &kinds(&details.identifiers))?;
                 let request = changes.request(id)?;
                 request.unverified = any_unverified(&details.identifiers);
@@ -140,21 +146,48 @@ impl Casework {
         .await
     }
 
-    /// Ends the review: the package is built, or the systems delete what was left selected.
+    /// Ends the review: the package is built, or the systems delete what was left selected. What is acknowledged may
+    /// also come later, for runs that wait for it while the request is being erased.
     ///
     /// # Errors
-    /// If the request is not in review.
-    pub async fn process(&self, actor: &Actor, id: RequestId) -> Result<(), CaseworkError> {
+    /// If the request is not in review, and no run waits for what is acknowledged.
+    pub async fn process(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        acknowledged: BTreeSet<Acknowledgement>,
+    ) -> Result<(), CaseworkError> {
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
                 let request = changes.request(id)?;
-                // Asked first so that the refusal comes before any work.
-                let action = settlement::after_review(request.right);
-                habeas_domain::lifecycle::target(request.state, action, request.hold)?;
-                for run in runs::of_requests(unit.connection(), [id]).await? {
-                    changes.runs.insert(run.id, run);
+                let (state, hold, right) = (request.state, request.hold, request.right);
+                if right.delivers() && !acknowledged.is_empty() {
+                    return Err(CaseworkError::field("acknowledge", "is for deletions; leave it out"));
                 }
-                changes.process(unit, vec![id]).await
+                changes.load_runs(unit, id).await?;
+                let waiting = if state == RequestState::Erasing {
+                    changes.waiting_for(unit, id, &acknowledged).await?
+                } else {
+                    Vec::new()
+                };
+                if waiting.is_empty() {
+                    // Asked first so that the refusal comes before any work.
+                    lifecycle::target(state, settlement::after_review(right), hold)?;
+                }
+                if !acknowledged.is_empty() {
+                    let words = acknowledged.iter().map(|word| word.as_str().to_owned());
+                    let words: BTreeSet<String> = words.collect();
+                    let data = json!({"acknowledge": words});
+                    unit.record(Stream::Request(id), &changes.actor, "request.acknowledged", id, data);
+                    changes.edit_details(unit, id, |details| details.acknowledged.extend(words)).await?;
+                }
+                if waiting.is_empty() {
+                    return changes.process(unit, vec![id]).await;
+                }
+                for run in waiting {
+                    changes.retry(unit, run).await?;
+                }
+                Ok(())
             })
         })
         .await
@@ -213,9 +246,12 @@ impl Casework {
                 changes.advance(unit, id, Action::Hold, None, json!({"reason": reason}))?;
                 changes.request(id)?.hold = Some(reason);
                 changes.edit_details(unit, id, |details| details.hold_note = note).await?;
-                changes.detach_open_runs(unit, id).await?;
-                for run in changes.open_run_ids(id) {
-                    changes.run(run)?.detail = RunDetail::Held;
+                changes.load_runs(unit, id).await?;
+                let open = changes.open_run_ids(id);
+                changes.pause(unit, open.clone()).await?;
+                for run in open {
+                    let held = changes.run(run)?;
+                    (held.detail, held.next_at) = (RunDetail::Held, None);
                 }
                 Ok(())
             })
@@ -235,14 +271,11 @@ impl Casework {
                 if changes.request(id)?.state != RequestState::Collecting {
                     return Ok(());
                 }
-                let profiles = Profiles::load(unit.connection(), &changes.catalogue.clone()).await?;
-                for run in runs::of_requests(unit.connection(), [id]).await? {
-                    changes.runs.insert(run.id, run);
-                }
+                changes.profiles(unit).await?;
+                changes.load_runs(unit, id).await?;
                 for run in changes.open_run_ids(id) {
-                    let connection = changes.run(run)?.connection;
                     changes.run(run)?.detail = RunDetail::Queued;
-                    changes.open_operation(unit, collect_operation(&profiles, connection)?, run)?;
+                    changes.go_on(unit, run).await?;
                 }
                 // Everything may have been settled before the hold was laid.
                 changes.possibly_over.push(id);
@@ -313,83 +346,6 @@ impl Casework {
         })
         .await
     }
-
-    /// Tries a run again, now.
-    ///
-    /// # Errors
-    /// If the run is settled, or the request is on hold.
-    pub async fn retry_run(&self, actor: &Actor, id: RequestId, run: RunId) -> Result<(), CaseworkError> {
-        self.on_request(actor, id, move |unit, changes| {
-            Box::pin(async move {
-                changes.refuse_under_hold(id)?;
-                changes.load_run(unit, id, run).await?;
-                changes.retry(unit, run).await
-            })
-        })
-        .await
-    }
-
-    /// Goes on without a run's system, with a reason.
-    ///
-    /// # Errors
-    /// If the run is settled.
-    pub async fn skip_run(
-        &self,
-        actor: &Actor,
-        id: RequestId,
-        run: RunId,
-        reason: String,
-    ) -> Result<(), CaseworkError> {
-        self.give_up_run(actor, id, run, RunAction::Skip, reason).await
-    }
-
-    /// Breaks a run off, with a reason.
-    ///
-    /// # Errors
-    /// If the run is settled.
-    pub async fn stop_run(
-        &self,
-        actor: &Actor,
-        id: RequestId,
-        run: RunId,
-        reason: String,
-    ) -> Result<(), CaseworkError> {
-        self.give_up_run(actor, id, run, RunAction::Stop, reason).await
-    }
-
-    async fn give_up_run(
-        &self,
-        actor: &Actor,
-        id: RequestId,
-        run: RunId,
-        action: RunAction,
-        reason: String,
-    ) -> Result<(), CaseworkError> {
-        let reason = reason.trim().to_owned();
-        if reason.is_empty() {
-            return Err(CaseworkError::field(
-                "reason",
-                "is empty; say why, for whoever reads the case later",
-            ));
-        }
-        self.on_request(actor, id, move |unit, changes| {
-            Box::pin(async move {
-                changes.load_run(unit, id, run).await?;
-                let keyring = unit.keyring();
-                let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
-                changes.run(run)?.note = Some(details::seal(unit, &key, &run, &reason)?);
-                changes.detach(unit, vec![run]).await?;
-                let actor = changes.actor.name.clone();
-                let detail = if action == RunAction::Skip {
-                    RunDetail::SkippedBy { actor }
-                } else {
-                    RunDetail::StoppedBy { actor }
-                };
-                changes.move_run(unit, run, action, detail, json!({}))
-            })
-        })
-        .await
-    }
 }
 
 impl Changes {
@@ -397,34 +353,29 @@ impl Changes {
         let request = self.requests.get(&id).ok_or_else(|| CaseworkError::not_found("request", id))?;
         // Selecting is part of the review: it is possible exactly where processing is.
         let action = settlement::after_review(request.right);
-        habeas_domain::lifecycle::target(request.state, action, request.hold)?;
+        lifecycle::target(request.state, action, request.hold)?;
         Ok(())
     }
 
-    fn refuse_under_hold(&self, id: RequestId) -> Result<(), CaseworkError> {
-        match self.requests.get(&id).and_then(|request| request.hold) {
-            Some(reason) => Err(CaseworkError::field(
-                "hold",
-                format!("lies on the request ({reason}), so nothing may be sent; resume it first"),
-            )),
-            None => Ok(()),
-        }
-    }
-
-    async fn load_run(
-        &mut self,
+    /// Runs that wait for one of these acknowledgements.
+    async fn waiting_for(
+        &self,
         unit: &mut Unit,
-        request: RequestId,
-        run: RunId,
-    ) -> Result<(), CaseworkError> {
-        let found = runs::by_ids(unit.connection(), [run]).await?;
-        match found.into_iter().find(|found| found.request == request) {
-            Some(found) => {
-                self.runs.insert(run, found);
-                Ok(())
+        id: RequestId,
+        acknowledged: &BTreeSet<Acknowledgement>,
+    ) -> Result<Vec<RunId>, CaseworkError> {
+        let keyring = unit.keyring();
+        let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
+        let mut waiting = Vec::new();
+        let in_attention = |run: &&Run| run.request == id && run.status == RunStatus::Attention;
+        for run in self.runs.values().filter(in_attention) {
+            let Some(sealed) = &run.failure else { continue };
+            let failure: RunFailure = details::open(&key, &run.id, sealed)?;
+            if acknowledged.iter().any(|word| word.as_str() == failure.code) {
+                waiting.push(run.id);
             }
-            None => Err(CaseworkError::not_found("run", run)),
         }
+        Ok(waiting)
     }
 
     fn open_run_ids(&self, request: RequestId) -> Vec<RunId> {
@@ -450,44 +401,22 @@ impl Changes {
         Ok(())
     }
 
-    /// Takes the request's open runs out of the operations that serve them.
-    async fn detach_open_runs(&mut self, unit: &mut Unit, id: RequestId) -> Result<(), CaseworkError> {
-        for run in runs::of_requests(unit.connection(), [id]).await? {
-            self.runs.insert(run.id, run);
-        }
-        let open = self
-            .runs
-            .values()
-            .filter(|run| run.request == id && !run.status.is_settled())
-            .map(|run| run.id)
-            .collect();
-        self.detach(unit, open).await
-    }
-
-    /// Takes runs out of the operations that serve them. An operation of their own ends; what a worker that holds it
-    /// writes later finds no due work and changes nothing.
-    async fn detach(&mut self, unit: &mut Unit, runs: Vec<RunId>) -> Result<(), CaseworkError> {
-        let serving = operations::serving(unit.connection(), runs).await?;
-        let own: Vec<_> = serving
-            .iter()
-            .filter(|(_, kind, _, _)| *kind != habeas_domain::operation::OperationKind::Scan)
-            .map(|(operation, _, _, _)| *operation)
-            .collect();
-        due_work::remove(unit.connection(), own).await?;
-        let leaving = serving.into_iter().map(|(operation, _, _, run)| (operation, run));
-        operations::leave(unit.connection(), leaving).await?;
+    async fn load_runs(&mut self, unit: &mut Unit, id: RequestId) -> Result<(), CaseworkError> {
+        let found = runs::of_requests(unit.connection(), [id]).await?;
+        self.runs.extend(found.into_iter().map(|run| (run.id, run)));
         Ok(())
     }
 
     /// Stops every open run of a request that was closed by a person.
     async fn break_off(&mut self, unit: &mut Unit, id: RequestId) -> Result<(), CaseworkError> {
-        self.detach_open_runs(unit, id).await?;
+        self.load_runs(unit, id).await?;
         let open: Vec<RunId> = self
             .runs
             .values()
             .filter(|run| run.request == id && !run.status.is_settled())
             .map(|run| run.id)
             .collect();
+        self.detach(unit, open.clone()).await?;
         for run in open {
             let detail = RunDetail::StoppedBy { actor: self.actor.name.clone() };
             self.move_run(unit, run, RunAction::Stop, detail, json!({}))?;

@@ -3,16 +3,19 @@
 //! Every write names the lease's fence first; a worker that lost its lease changes nothing.
 
 mod assign;
+mod follow;
 mod page;
 mod sealer;
 mod settle;
+mod shared;
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use habeas_domain::{Actor, DueWorkId, RecordId, RequestId, RunId};
-use habeas_integrations::{Deleted, FoundRecord, Residual, Subject};
-use habeas_store::due_work::{self, DueWorkKind, Lease};
+use habeas_domain::{Actor, DueWorkId, OperationId, RecordId, RequestId, RunId};
+use habeas_integrations::{Collected, Deleted, Erased, FoundRecord, Job, Residual, Subject};
+use habeas_store::due_work::{self, DueWorkKind, Lease, Renewal};
 use habeas_store::operations::Operation;
 use habeas_store::records;
 use jiff::Timestamp;
@@ -21,6 +24,10 @@ use crate::Casework;
 use crate::changes::Changes;
 use crate::details::RunFailure;
 use crate::error::CaseworkError;
+
+pub(crate) use sealer::Sealer;
+pub use settle::failed_jobs;
+pub(crate) use settle::is_still_held;
 
 /// A run that an operation serves, with its subject.
 #[derive(Clone, Debug)]
@@ -35,6 +42,8 @@ pub struct Member {
     pub joined_page: u64,
     /// Who it is about.
     pub subject: Subject,
+    /// What a person acknowledged before anything is deleted.
+    pub acknowledged: BTreeSet<String>,
 }
 
 /// A record to be deleted.
@@ -44,6 +53,17 @@ pub struct Target {
     pub record: RecordId,
     /// The vendor's id of it.
     pub vendor_id: String,
+}
+
+/// A deletion that the vendor has accepted.
+#[derive(Clone, Debug)]
+pub struct FollowedJob {
+    /// The operation.
+    pub operation: OperationId,
+    /// The vendor's job.
+    pub job: Job,
+    /// When it was accepted.
+    pub accepted_at: Timestamp,
 }
 
 /// A claimed operation with everything that is needed to do it.
@@ -58,6 +78,8 @@ pub struct Assignment {
     pub members: Vec<Member>,
     /// What to delete, for [`habeas_domain::operation::OperationKind::DeleteRecords`].
     pub targets: Vec<Target>,
+    /// What to look at, for [`habeas_domain::operation::OperationKind::Follow`].
+    pub jobs: Vec<FollowedJob>,
     /// From when the lease counts, on the clock that never jumps: before the claim was asked for.
     pub claimed_at: Duration,
 }
@@ -69,13 +91,53 @@ pub struct Claimed {
     pub assignments: Vec<Assignment>,
     /// Checks of connections.
     pub checks: Vec<Lease>,
+    /// Reminders and deadlines of contacts.
+    pub contacts: Vec<Lease>,
+}
+
+impl Claimed {
+    /// Whether nothing was due.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.assignments.is_empty() && self.checks.is_empty() && self.contacts.is_empty()
+    }
 }
 
 /// What came of an operation.
 #[derive(Clone, Debug)]
 pub enum Finding {
     /// The subject's records were collected.
-    Collected(Vec<FoundRecord>),
+    Collected(Collected),
+    /// The vendor collects them in a job.
+    Pending {
+        /// The job.
+        job: Job,
+        /// When to look at it again.
+        at: Timestamp,
+    },
+    /// The vendor accepted the deletion and works on it.
+    Accepted {
+        /// The job.
+        job: Job,
+        /// When to look at it first.
+        look_at: Timestamp,
+        /// What stays behind.
+        residuals: Vec<Residual>,
+    },
+    /// Nothing was accepted, because of something in the call: back to the queue in smaller pieces.
+    Divided,
+    /// A search found nothing any more.
+    VerifiedGone {
+        /// Where it could not look.
+        unsearched: Vec<Residual>,
+    },
+    /// A search still found something, which may be its index lagging behind.
+    NotYetGone {
+        /// When to search again.
+        at: Timestamp,
+    },
+    /// A search still found something although its index had time.
+    StillHeld,
     /// Everything that was to be deleted is deleted, on the vendor's word.
     Deleted {
         /// Whether a pass over the vendor's data has to prove it.
@@ -101,13 +163,74 @@ pub enum Finding {
     },
 }
 
-/// What came of one claimed operation that serves one run.
+/// What came of one claimed operation.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// What was claimed.
     pub assignment: Assignment,
+    /// What came of it, for which of its runs. Parts behind the first go on as operations of their own.
+    pub parts: Vec<Part>,
+}
+
+/// What came of an operation for some of its runs.
+#[derive(Clone, Debug)]
+pub struct Part {
+    /// The runs.
+    pub runs: Vec<RunId>,
     /// What came of it.
     pub finding: Finding,
+}
+
+impl Report {
+    /// What came of an operation for everyone whom it serves.
+    #[must_use]
+    pub fn whole(assignment: Assignment, finding: Finding) -> Self {
+        let runs = assignment.members.iter().map(|member| member.run).collect();
+        Self { assignment, parts: vec![Part { runs, finding }] }
+    }
+
+    /// The bytes of the files that it brings.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.parts
+            .iter()
+            .filter_map(|part| match &part.finding {
+                Finding::Collected(found) => Some(&found.records),
+                _ => None,
+            })
+            .flatten()
+            .filter_map(|record| record.file.as_ref())
+            .map(|file| file.bytes.len())
+            .sum()
+    }
+}
+
+/// What a look at a connection's deletion jobs showed.
+#[derive(Debug)]
+pub struct FollowReport {
+    /// The lease, with the attempts that failed before this look.
+    pub lease: Lease,
+    /// The operation that follows.
+    pub operation: Operation,
+    /// The jobs that are over, and those that a person must look at.
+    pub ended: Vec<(OperationId, JobEnd)>,
+    /// Every job that was looked at.
+    pub looked_at: BTreeSet<OperationId>,
+    /// When to look again, if anything is left.
+    pub next_at: Timestamp,
+    /// When to look at a job that was accepted meanwhile.
+    pub soonest: Timestamp,
+}
+
+/// How a deletion job ended.
+#[derive(Debug)]
+pub enum JobEnd {
+    /// It is done.
+    Done(Erased),
+    /// The vendor says that it failed, or no longer knows it: whoever tries again asks for a new one.
+    Failed(RunFailure),
+    /// It takes too long: whoever tries again gives it more time.
+    Overdue(RunFailure),
 }
 
 /// What one page of a pass showed.
@@ -155,21 +278,30 @@ impl Casework {
         limit: i64,
     ) -> Result<Claimed, CaseworkError> {
         let (lane, now) = (lane.to_owned(), self.store.shared_now());
+        let rules = Arc::clone(&self.rules);
         let claimed_at = self.store.environment().clock().monotonic();
         self.store
             .write(move |unit| {
                 Box::pin(async move {
                     let leases =
                         due_work::claim(unit.connection(), &lane, now, lease_milliseconds, limit).await?;
-                    let (checks, leases): (Vec<_>, Vec<_>) =
-                        leases.into_iter().partition(|lease| lease.kind == DueWorkKind::Check);
-                    Ok(Claimed { assignments: assign::assign(unit, leases, claimed_at).await?, checks })
+                    let mut claimed = Claimed::default();
+                    let mut operations = Vec::new();
+                    for lease in leases {
+                        match lease.kind {
+                            DueWorkKind::Operation => operations.push(lease),
+                            DueWorkKind::Check => claimed.checks.push(lease),
+                            DueWorkKind::Contact => claimed.contacts.push(lease),
+                        }
+                    }
+                    claimed.assignments = assign::assign(unit, &rules, operations, claimed_at).await?;
+                    Ok(claimed)
                 })
             })
             .await
     }
 
-    /// Extends leases of work that takes longer; those still held.
+    /// Extends leases of work that takes longer.
     ///
     /// # Errors
     /// If the store fails.
@@ -177,12 +309,12 @@ impl Casework {
         &self,
         leases: Vec<(DueWorkId, i64)>,
         lease_milliseconds: i64,
-    ) -> Result<Vec<DueWorkId>, CaseworkError> {
+    ) -> Result<Renewal, CaseworkError> {
         let now = self.store.shared_now();
         self.store
             .write(move |unit| {
                 Box::pin(async move {
-                    Ok(due_work::extend(unit.connection(), leases, now, lease_milliseconds).await?)
+                    Ok(due_work::renew(unit.connection(), leases, now, lease_milliseconds).await?)
                 })
             })
             .await
@@ -203,27 +335,27 @@ impl Casework {
         self.store
             .write(move |unit| {
                 Box::pin(async move {
-                    let held = due_work::extend(unit.connection(), [key], now, lease_milliseconds).await?;
-                    if !held.is_empty() {
+                    let held = due_work::extend(unit.connection(), key, now, lease_milliseconds).await?;
+                    if held {
                         let noted = [(record, deletion_word(deleted))];
                         records::note_deletions(unit.connection(), noted).await?;
                     }
-                    Ok(!held.is_empty())
+                    Ok(held)
                 })
             })
             .await
     }
 
-    /// Writes what came of operations that serve one run each, and moves on the requests whose phase is over.
+    /// Writes what came of operations, and moves on the requests whose phase is over.
     ///
     /// # Errors
     /// If the store fails; the leases then run out and the work is taken up again.
     pub async fn settle(&self, reports: Vec<Report>) -> Result<(), CaseworkError> {
-        let catalogue = self.catalogue_arc();
+        let rules = Arc::clone(&self.rules);
         self.store
             .write(move |unit| {
                 Box::pin(async move {
-                    let mut changes = Changes::new(unit, &Actor::system(), &catalogue);
+                    let mut changes = Changes::new(unit, &Actor::system(), &rules);
                     let requests: BTreeSet<RequestId> = reports
                         .iter()
                         .flat_map(|report| &report.assignment.members)
@@ -245,12 +377,12 @@ impl Casework {
     /// # Errors
     /// If the store fails; the page is then read again.
     pub async fn report_page(&self, page: PageReport) -> Result<PassContinues, CaseworkError> {
-        let (catalogue, now) = (self.catalogue_arc(), self.store.shared_now());
+        let (rules, now) = (Arc::clone(&self.rules), self.store.shared_now());
         let continues = self
             .store
             .write(move |unit| {
                 Box::pin(async move {
-                    let mut changes = Changes::new(unit, &Actor::system(), &catalogue);
+                    let mut changes = Changes::new(unit, &Actor::system(), &rules);
                     page::report_page(unit, &mut changes, page, now).await
                 })
             })
@@ -259,22 +391,41 @@ impl Casework {
         Ok(continues)
     }
 
-    /// A pass failed for now, or needs a person: every run that waits for it says so.
+    /// Writes what a look at a connection's deletion jobs showed, and moves on the requests whose phase is over.
+    ///
+    /// # Errors
+    /// If the store fails; the lease then runs out and the jobs are looked at again.
+    pub async fn report_follow(&self, report: FollowReport) -> Result<(), CaseworkError> {
+        let rules = Arc::clone(&self.rules);
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    let mut changes = Changes::new(unit, &Actor::system(), &rules);
+                    follow::report(unit, &mut changes, report).await?;
+                    changes.finish(unit).await
+                })
+            })
+            .await?;
+        self.announce_work();
+        Ok(())
+    }
+
+    /// A pass or the following of jobs failed for now, or needs a person: every run that waits for it says so.
     ///
     /// # Errors
     /// If the store fails.
-    pub async fn report_failed_pass(
+    pub async fn report_shared_failure(
         &self,
         lease: Lease,
         operation: Operation,
         finding: Finding,
     ) -> Result<(), CaseworkError> {
-        let catalogue = self.catalogue_arc();
+        let rules = Arc::clone(&self.rules);
         self.store
             .write(move |unit| {
                 Box::pin(async move {
-                    let mut changes = Changes::new(unit, &Actor::system(), &catalogue);
-                    page::fail_pass(unit, &mut changes, &lease, operation, finding).await?;
+                    let mut changes = Changes::new(unit, &Actor::system(), &rules);
+                    shared::fail(unit, &mut changes, &lease, operation, finding).await?;
                     changes.finish(unit).await
                 })
             })

@@ -45,6 +45,8 @@ vocabulary! {
         Synchronous = "synchronous",
         /// Accepted now, done later.
         Asynchronous = "asynchronous",
+        /// A person deletes and says so.
+        DirectContact = "direct_contact",
     }
 }
 

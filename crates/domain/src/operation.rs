@@ -11,8 +11,18 @@ vocabulary! {
         Lookup = "lookup",
         /// Deletes the records of one run, one by one.
         DeleteRecords = "delete_records",
-        /// Deletes everything about one subject.
+        /// Deletes everything about one subject, in the call itself.
         DeleteSubject = "delete_subject",
+        /// Collects one subject's data through a job of the vendor's.
+        Export = "export",
+        /// Asks the vendor to delete everything about the subjects of its runs: one job serves them all.
+        Erase = "erase",
+        /// Looks at every deletion job that is under way at a connection.
+        Follow = "follow",
+        /// Searches for a subject whose deletion the vendor reported as done.
+        Verify = "verify",
+        /// Waits for a person at the system's owner.
+        Contact = "contact",
     }
 }
 
@@ -38,7 +48,19 @@ impl OperationKind {
     /// Whether it changes something at the vendor, so that the intent is recorded before it is sent.
     #[must_use]
     pub const fn has_effect(self) -> bool {
-        matches!(self, Self::DeleteRecords | Self::DeleteSubject)
+        matches!(self, Self::DeleteRecords | Self::DeleteSubject | Self::Export | Self::Erase)
+    }
+
+    /// Whether it deletes whatever an identifier leads to, without a person having seen it.
+    #[must_use]
+    pub const fn deletes_everything(self) -> bool {
+        matches!(self, Self::DeleteSubject | Self::Erase)
+    }
+
+    /// Whether runs of several requests may share one, so that it outlives a run that leaves it.
+    #[must_use]
+    pub const fn is_shared(self) -> bool {
+        matches!(self, Self::Scan | Self::Erase | Self::Follow)
     }
 }
 
@@ -63,9 +85,10 @@ const TRANSITIONS: &[(OperationStatus, OperationStatus)] = &[
     (S::Unknown, S::Intended),
     (S::Unknown, S::Accepted),
     (S::Unknown, S::Failed),
-    // A person retries.
+    // A person retries; a job that is only late is followed further.
     (S::Failed, S::Intended),
     (S::Failed, S::Unknown),
+    (S::Failed, S::Accepted),
 ];
 
 impl OperationStatus {

@@ -34,6 +34,10 @@ pub enum Part {
     EraseRecords,
     /// Everything about the subject is deleted.
     EraseSubject,
+    /// A person at the system's owner is asked what it holds.
+    AskContact,
+    /// A person at the system's owner is asked to delete.
+    EraseByContact,
 }
 
 /// A run to be created.
@@ -102,11 +106,14 @@ fn collect_part(right: Right, participant: &Participant) -> Option<Part> {
     match right {
         Right::Access | Right::AccessCategories => match participant.access {
             (Handling::Api, Some(AccessType::Synchronous | AccessType::Asynchronous)) => Some(Part::Collect),
+            (Handling::DirectContact, _) => Some(Part::AskContact),
             _ => None,
         },
         Right::Deletion => match participant.deletion {
             (Handling::Api, Some(DeletionMethod::Standard)) => Some(Part::Collect),
-            (Handling::Api, Some(DeletionMethod::WholeRecord)) => Some(Part::SkipAccess),
+            (Handling::Api, Some(DeletionMethod::WholeRecord)) | (Handling::DirectContact, _) => {
+                Some(Part::SkipAccess)
+            }
             _ => None,
         },
     }
@@ -117,6 +124,8 @@ fn collect_part(right: Right, participant: &Participant) -> Option<Part> {
 pub struct Collected {
     /// Of which connection.
     pub connection: ConnectionId,
+    /// Who deletes there.
+    pub handling: Handling,
     /// How the connection's vendor deletes.
     pub method: DeletionMethod,
     /// Where the run ended.
@@ -134,10 +143,11 @@ pub fn erase(collected: &[Collected]) -> Vec<PlannedRun> {
         .iter()
         .filter(|run| run.selected && run.status == RunStatus::Complete)
         .filter_map(|run| {
-            let part = match run.method {
-                DeletionMethod::Standard if run.records_selected > 0 => Part::EraseRecords,
-                DeletionMethod::Standard => return None,
-                DeletionMethod::WholeRecord => Part::EraseSubject,
+            let part = match (run.handling, run.method) {
+                (Handling::DirectContact, _) => Part::EraseByContact,
+                (_, DeletionMethod::Standard) if run.records_selected > 0 => Part::EraseRecords,
+                (_, DeletionMethod::Standard) => return None,
+                (_, DeletionMethod::WholeRecord) => Part::EraseSubject,
             };
             Some(PlannedRun { connection: run.connection, part })
         })
@@ -149,8 +159,8 @@ impl Part {
     #[must_use]
     pub const fn phase(self) -> Phase {
         match self {
-            Self::Collect | Self::SkipAccess => Phase::Collect,
-            Self::EraseRecords | Self::EraseSubject => Phase::Erase,
+            Self::Collect | Self::SkipAccess | Self::AskContact => Phase::Collect,
+            Self::EraseRecords | Self::EraseSubject | Self::EraseByContact => Phase::Erase,
         }
     }
 }
@@ -174,6 +184,7 @@ mod tests {
     #[case::access(Right::Access, Handling::Api, DeletionMethod::Standard, Part::Collect)]
     #[case::standard(Right::Deletion, Handling::Off, DeletionMethod::Standard, Part::Collect)]
     #[case::whole(Right::Deletion, Handling::Off, DeletionMethod::WholeRecord, Part::SkipAccess)]
+    #[case::contact(Right::Access, Handling::DirectContact, DeletionMethod::Standard, Part::AskContact)]
     fn a_connection_takes_part_as_its_vendor_works(
         #[case] right: Right,
         #[case] access: Handling,
@@ -186,6 +197,13 @@ mod tests {
             &BTreeSet::from([IdentifierType::Email]),
         );
         assert_eq!(runs.unwrap()[0].part, part);
+    }
+
+    #[test]
+    fn a_contact_that_deletes_is_asked_nothing_before() {
+        let owner = participant(Handling::Off, Handling::DirectContact, DeletionMethod::Standard);
+        let emails = BTreeSet::from([IdentifierType::Email]);
+        assert_eq!(collect(Right::Deletion, &[owner], &emails).unwrap()[0].part, Part::SkipAccess);
     }
 
     #[rstest]
@@ -209,12 +227,43 @@ mod tests {
     }
 
     #[rstest]
-    #[case::selected(true, RunStatus::Complete, DeletionMethod::Standard, 2, Some(Part::EraseRecords))]
-    #[case::none_selected(true, RunStatus::Complete, DeletionMethod::Standard, 0, None)]
-    #[case::deselected(false, RunStatus::Complete, DeletionMethod::Standard, 2, None)]
-    #[case::skipped(true, RunStatus::Skipped, DeletionMethod::Standard, 0, None)]
-    #[case::whole(true, RunStatus::Complete, DeletionMethod::WholeRecord, 0, Some(Part::EraseSubject))]
+    #[case::selected(
+        Handling::Api,
+        true,
+        RunStatus::Complete,
+        DeletionMethod::Standard,
+        2,
+        Some(Part::EraseRecords)
+    )]
+    #[case::none_selected(Handling::Api, true, RunStatus::Complete, DeletionMethod::Standard, 0, None)]
+    #[case::deselected(Handling::Api, false, RunStatus::Complete, DeletionMethod::Standard, 2, None)]
+    #[case::skipped(Handling::Api, true, RunStatus::Skipped, DeletionMethod::Standard, 0, None)]
+    #[case::whole(
+        Handling::Api,
+        true,
+        RunStatus::Complete,
+        DeletionMethod::WholeRecord,
+        0,
+        Some(Part::EraseSubject)
+    )]
+    #[case::contact(
+        Handling::DirectContact,
+        true,
+        RunStatus::Complete,
+        DeletionMethod::Standard,
+        0,
+        Some(Part::EraseByContact)
+    )]
+    #[case::contact_left_out(
+        Handling::DirectContact,
+        false,
+        RunStatus::Complete,
+        DeletionMethod::WholeRecord,
+        0,
+        None
+    )]
     fn only_what_was_left_selected_is_erased(
+        #[case] handling: Handling,
         #[case] selected: bool,
         #[case] status: RunStatus,
         #[case] method: DeletionMethod,
@@ -222,7 +271,7 @@ mod tests {
         #[case] part: Option<Part>,
     ) {
         let connection = ConnectionId::new(uuid::Uuid::nil());
-        let runs = erase(&[Collected { connection, method, status, selected, records_selected }]);
+        let runs = erase(&[Collected { connection, handling, method, status, selected, records_selected }]);
         assert_eq!(runs.first().map(|run| run.part), part);
     }
 }

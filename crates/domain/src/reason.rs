@@ -39,6 +39,16 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What a person acknowledges before a deletion goes out.
+    Acknowledgement("acknowledgement") {
+        /// The subject has an account of the company's own at the vendor, which would be deleted too.
+        BrandUser = "brand_user",
+        /// The vendor will also block what it would receive about the person in future.
+        FutureDataBlocked = "future_data_blocked",
+    }
+}
+
+vocabulary! {
     /// In which role the company holds the data (GDPR Art. 4(7), 4(8)).
     Relationship("relationship") {
         /// The company decides why and how.

@@ -47,6 +47,8 @@ vocabulary! {
         Skip = "skip",
         /// Break the work off.
         Stop = "stop",
+        /// Ask a person at the system's owner instead.
+        HandOver = "hand_over",
     }
 }
 
@@ -65,9 +67,13 @@ const TRANSITIONS: &[(RunStatus, RunAction, RunStatus)] = &[
     (S::Processing, A::Retry, S::Processing),
     (S::Processing, A::Skip, S::Skipped),
     (S::Processing, A::Stop, S::Stopped),
+    (S::Processing, A::HandOver, S::Processing),
+    // A contact's answer counts, however late it comes.
+    (S::Attention, A::Complete, S::Complete),
     (S::Attention, A::Retry, S::Processing),
     (S::Attention, A::Skip, S::Skipped),
     (S::Attention, A::Stop, S::Stopped),
+    (S::Attention, A::HandOver, S::Processing),
 ];
 
 /// A move that the table does not allow.
@@ -106,7 +112,7 @@ pub fn target(status: RunStatus, action: RunAction) -> Result<RunStatus, Illegal
 pub fn allowed(status: RunStatus) -> Vec<RunAction> {
     TRANSITIONS
         .iter()
-        .filter(|(from, by, _)| *from == status && matches!(by, A::Retry | A::Skip | A::Stop))
+        .filter(|(from, by, _)| *from == status && matches!(by, A::Retry | A::Skip | A::Stop | A::HandOver))
         .map(|(_, by, _)| *by)
         .collect()
 }
@@ -143,6 +149,25 @@ pub enum RunDetail {
         /// When the vendor is asked.
         at: Timestamp,
     },
+    /// The vendor collects; it is asked again at a time.
+    Polling {
+        /// When the vendor is asked next.
+        at: Timestamp,
+    },
+    /// The vendor accepted the deletion and works on it.
+    Submitted,
+    /// A person at the system's owner was asked.
+    WaitingForContact {
+        /// Until when an answer is waited for.
+        until: Timestamp,
+        /// How often the person was reminded.
+        reminders: u32,
+    },
+    /// Nobody was asked, because the connection names no contact: somebody enters the answer by hand.
+    WaitingForAnswer {
+        /// Until when an answer is waited for.
+        until: Timestamp,
+    },
     /// The request is on hold.
     Held,
     /// Collected.
@@ -164,8 +189,24 @@ pub enum RunDetail {
         /// How many records.
         records: u64,
     },
+    /// The vendor accepted the deletion; that is all the connection waits for.
+    DeletionSubmitted,
+    /// Everything about the person was deleted.
+    PersonDeleted {
+        /// Whether a search afterwards found nothing any more; else it is the vendor's word.
+        verified: bool,
+    },
+    /// Everything about the person was deleted in the system itself, but not in some systems behind it.
+    PersonDeletedExcept {
+        /// How many.
+        systems: u64,
+    },
+    /// Deleted, on the contact's word.
+    DeletedByContact,
     /// There was nothing to delete.
     NothingToDelete,
+    /// Left out because the contact did not answer in time.
+    ContactSilent,
     /// See the run's error.
     Failed,
     /// Left out by a person.
@@ -181,6 +222,15 @@ pub enum RunDetail {
 }
 
 impl RunDetail {
+    /// What a system that was asked holds.
+    #[must_use]
+    pub const fn of_found(records: u64) -> Self {
+        match records {
+            0 => Self::NoneFound,
+            records => Self::RecordsFound { records },
+        }
+    }
+
     /// The detail as a sentence.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -193,13 +243,33 @@ impl RunDetail {
             Self::Reconciling { at } => {
                 format!("the answer to a deletion was lost; asking the system what it holds at {at}")
             }
+            Self::Polling { at } => format!("submitted; polling, next check at {at}"),
+            Self::Submitted => "submitted; waiting for the system to finish".to_owned(),
+            Self::WaitingForContact { until, reminders: 0 } => {
+                format!("waiting for the system's contact, until {until}")
+            }
+            Self::WaitingForContact { until, reminders } => {
+                format!("waiting for the system's contact, reminded {reminders} times, until {until}")
+            }
+            Self::WaitingForAnswer { until } => {
+                format!("waiting for an answer entered by hand, until {until}")
+            }
             Self::Held => "on hold".to_owned(),
             Self::RecordsFound { records } => format!("{} found", counted(*records)),
             Self::NoneFound => "none found".to_owned(),
             Self::AccessSkipped => "access skipped".to_owned(),
             Self::VerifiedGone { records } => format!("{} deleted; verified gone", counted(*records)),
             Self::RecordsDeleted { records } => format!("{} deleted", counted(*records)),
+            Self::DeletionSubmitted => "deletion submitted".to_owned(),
+            Self::PersonDeleted { verified: true } => "deleted; verified gone".to_owned(),
+            Self::PersonDeleted { verified: false } => "deleted".to_owned(),
+            Self::PersonDeletedExcept { systems: 1 } => "deleted, but not in 1 system behind it".to_owned(),
+            Self::PersonDeletedExcept { systems } => {
+                format!("deleted, but not in {systems} systems behind it")
+            }
+            Self::DeletedByContact => "deleted, as the system's contact says".to_owned(),
             Self::NothingToDelete => "nothing to delete".to_owned(),
+            Self::ContactSilent => "skipped: the contact did not answer in time".to_owned(),
             Self::Failed => "failed".to_owned(),
             Self::SkippedBy { actor } => format!("skipped by {actor}"),
             Self::StoppedBy { actor } => format!("stopped by {actor}"),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::{join_all, select, select_all};
 use habeas_casework::connections::CHECK_LANE;
+use habeas_casework::contacts::CONTACT_LANE;
 use habeas_casework::work::{Assignment, Claimed, Report};
 use habeas_casework::{Casework, CaseworkError};
 use habeas_domain::{Actor, ConnectionId};
@@ -46,8 +47,12 @@ impl Default for EngineOptions {
 const PER_WORKER: usize = 64;
 /// Checks of connections at once.
 const CHECKS_AT_ONCE: usize = 4;
+/// Reminders and deadlines of contacts at once.
+const CONTACTS_AT_ONCE: usize = 8;
 /// Reports written in one unit.
 const REPORTS_PER_UNIT: usize = 256;
+/// Files in the reports of one unit, in bytes: what is gathered is held in memory until it is written.
+const HEAVIEST_UNIT: usize = 16 << 20;
 /// How long the first report waits for others, while there are others to wait for.
 const GATHERING: Duration = Duration::from_millis(3);
 
@@ -216,6 +221,19 @@ impl Engine {
                 drop(place);
             });
         }
+        for contact in claimed.contacts {
+            let (engine, place) = (self.clone(), self.under_way.begin(&lane));
+            calls.spawn(async move {
+                engine.wait_for_contact(&contact).await;
+                drop(place);
+            });
+        }
+    }
+
+    async fn wait_for_contact(&self, lease: &Lease) {
+        if let Err(error) = self.casework.contact_due(lease).await {
+            tracing::error!(%error, operation = lease.object, "a contact could not be reminded; the lease runs out");
+        }
     }
 
     async fn check(&self, lease: &Lease) {
@@ -265,14 +283,16 @@ impl Engine {
         let share = room.div_ceil(wanted.len().max(1));
         let claims = wanted.into_iter().map(|(lane, free)| async move {
             let limit = i64::try_from(free.min(share)).unwrap_or(i64::MAX);
-            let claimed = self.casework.claim(&lane, self.lease_milliseconds(), limit).await?;
-            Ok::<_, CaseworkError>((lane, claimed))
+            let claimed = self.casework.claim(&lane, self.lease_milliseconds(), limit).await;
+            (lane, claimed)
         });
         let mut claimed = Vec::new();
-        for one in join_all(claims).await {
-            let (lane, one) = one?;
-            if !one.assignments.is_empty() || !one.checks.is_empty() {
-                claimed.push((lane, one));
+        for (lane, one) in join_all(claims).await {
+            match one {
+                Ok(one) if one.is_empty() => {}
+                Ok(one) => claimed.push((lane, one)),
+                // What the other lanes claimed is on record as sent: it must not be dropped.
+                Err(error) => tracing::error!(%error, lane, "due work could not be claimed; trying again"),
             }
         }
         Ok(claimed)
@@ -281,6 +301,9 @@ impl Engine {
     async fn width(&self, lane: &str) -> usize {
         if lane == CHECK_LANE {
             return CHECKS_AT_ONCE;
+        }
+        if lane == CONTACT_LANE {
+            return CONTACTS_AT_ONCE;
         }
         let Ok(connection) = lane.parse() else { return 1 };
         match self.manifest_of(connection).await {
@@ -306,10 +329,12 @@ impl Engine {
     async fn settle_reports(self, mut received: mpsc::Receiver<Report>) {
         let clock = Arc::clone(self.environment().clock());
         while let Some(first) = received.recv().await {
+            let mut weight = first.weight();
             let mut reports = vec![first];
             let mut time_is_up = clock.sleep(GATHERING).fuse();
-            while reports.len() < REPORTS_PER_UNIT {
+            while reports.len() < REPORTS_PER_UNIT && weight < HEAVIEST_UNIT {
                 if let Ok(next) = received.try_recv() {
+                    weight += next.weight();
                     reports.push(next);
                     continue;
                 }
@@ -318,7 +343,10 @@ impl Engine {
                 }
                 let next = Box::pin(received.recv());
                 match select(next, &mut time_is_up).await {
-                    futures::future::Either::Left((Some(next), _)) => reports.push(next),
+                    futures::future::Either::Left((Some(next), _)) => {
+                        weight += next.weight();
+                        reports.push(next);
+                    }
                     _ => break,
                 }
             }
@@ -355,7 +383,7 @@ impl Engine {
         }
         let asked_at = self.environment().clock().monotonic();
         match self.casework.extend_leases(held.clone(), self.lease_milliseconds()).await {
-            Ok(renewed) => self.leases.renewed(&held, &renewed, asked_at, self.options.lease),
+            Ok(renewal) => self.leases.renewed(&held, &renewal, asked_at, self.options.lease),
             Err(error) => {
                 tracing::error!(%error, "leases could not be renewed; what outlasts them is not sent")
             }
@@ -375,10 +403,13 @@ impl Engine {
                 }
             };
             let mut assignments = Vec::new();
-            for (_, Claimed { assignments: found, checks }) in claimed {
+            for (_, Claimed { assignments: found, checks, contacts }) in claimed {
                 assignments.extend(found);
                 for check in checks {
                     self.check(&check).await;
+                }
+                for contact in contacts {
+                    self.wait_for_contact(&contact).await;
                 }
             }
             let reports = join_all(assignments.into_iter().map(|one| self.carry_out_traced(one))).await;

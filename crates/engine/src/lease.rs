@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use habeas_domain::DueWorkId;
 use habeas_environment::Clock;
-use habeas_store::due_work::Lease;
+use habeas_store::due_work::{Lease, Renewal};
 
 /// How long one lease still lasts.
 #[derive(Debug)]
@@ -70,11 +70,12 @@ impl Leases {
         self.lock().iter().map(|(id, (fence, _))| (*id, *fence)).collect()
     }
 
-    /// Takes note of a renewal: what was asked for but is not among `renewed` belongs to somebody else now.
+    /// Takes note of a renewal: what was asked for and is held no more belongs to somebody else now; what is held and was
+    /// not extended lasts as long as it did.
     pub(crate) fn renewed(
         &self,
         asked: &[(DueWorkId, i64)],
-        renewed: &[DueWorkId],
+        renewal: &Renewal,
         asked_at: Duration,
         length: Duration,
     ) {
@@ -82,9 +83,9 @@ impl Leases {
         for (id, fence) in asked {
             match held.get(id) {
                 Some((ours, lease)) if ours == fence => {
-                    if renewed.contains(id) {
+                    if renewal.renewed.contains(id) {
                         lease.renew(asked_at, length)
-                    } else {
+                    } else if !renewal.held.contains(id) {
                         lease.lose()
                     }
                 }

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod engine;
+mod jobs;
 mod lease;
 mod operations;
 mod pace;

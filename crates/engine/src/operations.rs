@@ -3,12 +3,11 @@
 use habeas_casework::work::{Assignment, Finding, Report};
 use habeas_casework::{CaseworkError, RunFailure};
 use habeas_domain::operation::{OperationKind, OperationStatus};
-use habeas_integrations::{
-    Connector, Deleted, ErrorKind, Residual, Retry, Subject, VendorError, Verification,
-};
+use habeas_integrations::{Deleted, ErrorKind, Presence, Retry, Subject, VendorError, Verification};
 
 use crate::backoff::{self, Backoff};
 use crate::engine::Engine;
+use crate::vendors::Reached;
 
 impl Engine {
     /// Does a claimed operation. `None` if everything about it is written already, or the lease was lost.
@@ -16,35 +15,44 @@ impl Engine {
         let clock = self.environment().clock();
         let held = self.leases.hold(&assignment.lease, clock, assignment.claimed_at, self.options.lease);
         let connection = assignment.operation.connection;
-        let reached = self.vendors.for_work(&self.casework, connection, held).await;
-        let (connector, backoff) = match reached {
+        let reached = match self.vendors.for_work(&self.casework, connection, held).await {
             Ok(reached) => reached,
             Err(error) => {
                 let finding = self.unreachable(&error);
                 return self.report_unreached(assignment, finding).await;
             }
         };
-        if assignment.operation.kind == OperationKind::Scan {
-            self.carry_out_pass(connector.as_ref(), backoff, assignment).await;
-            return None;
+        let connector = reached.connector.as_ref();
+        match assignment.operation.kind {
+            OperationKind::Scan => {
+                self.carry_out_pass(connector, reached.backoff, assignment).await;
+                return None;
+            }
+            OperationKind::Follow => {
+                self.follow(&reached, assignment).await;
+                return None;
+            }
+            OperationKind::Erase => {
+                let parts = self.erase(&reached, &assignment).await;
+                return Some(Report { assignment, parts });
+            }
+            _ => {}
         }
-        let Some(subject) = assignment.members.first().map(|member| member.subject.clone()) else {
-            // Everyone it served was stopped, and its due work with it.
-            return None;
-        };
+        let subject = assignment.members.first().map(|member| member.subject.clone())?;
         let done = match assignment.operation.kind {
             OperationKind::Lookup => connector.lookup(&subject).await.map(Finding::Collected),
-            OperationKind::DeleteSubject => delete_subject(connector.as_ref(), &assignment, &subject).await,
-            OperationKind::DeleteRecords | OperationKind::Scan => {
-                match self.delete_records(connector.as_ref(), &mut assignment, &subject).await {
-                    Ok(Some(finding)) => Ok(finding),
-                    Ok(None) => return None,
-                    Err(error) => Err(error),
-                }
-            }
+            OperationKind::Export => self.export(&reached, &assignment, &subject).await,
+            OperationKind::Verify => self.verify(&reached, &assignment, &subject).await,
+            OperationKind::DeleteSubject => delete_subject(&reached, &assignment, &subject).await,
+            _ => match self.delete_records(&reached, &mut assignment, &subject).await {
+                Ok(Some(finding)) => Ok(finding),
+                Ok(None) => return None,
+                Err(error) => Err(error),
+            },
         };
-        let finding = done.unwrap_or_else(|error| self.finding(&error, backoff, assignment.lease.attempts));
-        Some(Report { assignment, finding })
+        let attempts = assignment.lease.attempts;
+        let finding = done.unwrap_or_else(|error| self.finding(&error, reached.backoff, attempts));
+        Some(Report::whole(assignment, finding))
     }
 
     pub(crate) fn finding(&self, error: &VendorError, backoff: Backoff, attempts: i64) -> Finding {
@@ -83,10 +91,10 @@ impl Engine {
     }
 
     async fn report_unreached(&self, assignment: Assignment, finding: Finding) -> Option<Report> {
-        if assignment.operation.kind != OperationKind::Scan {
-            return Some(Report { assignment, finding });
+        if !matches!(assignment.operation.kind, OperationKind::Scan | OperationKind::Follow) {
+            return Some(Report::whole(assignment, finding));
         }
-        self.fail_pass(assignment.lease, assignment.operation, finding).await;
+        self.fail_shared(assignment.lease, assignment.operation, finding).await;
         None
     }
 
@@ -94,10 +102,11 @@ impl Engine {
     /// deletion, so taking up the work of a worker that died needs no step of its own.
     async fn delete_records(
         &self,
-        connector: &dyn Connector,
+        reached: &Reached,
         assignment: &mut Assignment,
         subject: &Subject,
     ) -> Result<Option<Finding>, VendorError> {
+        let connector = reached.connector.as_ref();
         let mut refused = None;
         for target in &assignment.targets {
             // Between two records nothing is outstanding, so the rest can be left to whoever comes next.
@@ -129,29 +138,22 @@ impl Engine {
         if let Some(error) = refused {
             return Err(error);
         }
-        let residuals = connector.residuals_of_deletion();
-        let prove = self.deletion_is_proven_by_a_pass(assignment).await;
-        Ok(Some(Finding::Deleted { prove, residuals }))
-    }
-
-    async fn deletion_is_proven_by_a_pass(&self, assignment: &Assignment) -> bool {
-        self.manifest_of(assignment.operation.connection)
-            .await
-            .and_then(|manifest| manifest.capabilities.deletion)
-            .is_some_and(|deletion| deletion.verification == Verification::Scan)
+        let verification = reached.manifest.capabilities.deletion.map(|deletion| deletion.verification);
+        let prove = verification == Some(Verification::Scan);
+        Ok(Some(Finding::Deleted { prove, residuals: reached.residuals_of_deletion.clone() }))
     }
 }
 
 /// Deletes everything about a subject in one call. Where an earlier call may have taken effect the vendor is asked
 /// first.
 async fn delete_subject(
-    connector: &dyn Connector,
+    reached: &Reached,
     assignment: &Assignment,
     subject: &Subject,
 ) -> Result<Finding, VendorError> {
-    let residuals: Vec<Residual> = connector.residuals_of_deletion();
+    let (connector, residuals) = (reached.connector.as_ref(), reached.residuals_of_deletion.clone());
     let asked_first = assignment.operation.status == OperationStatus::Unknown;
-    if asked_first && !connector.still_held(subject).await? {
+    if asked_first && connector.presence(subject).await? == Presence::GONE {
         return Ok(Finding::Deleted { prove: false, residuals });
     }
     match connector.delete_subject(subject).await? {

@@ -93,7 +93,7 @@ impl Engine {
                 Ok(page) => page,
                 Err(error) => {
                     let finding = self.finding(&error, backoff, lease.attempts);
-                    return self.fail_pass(lease, operation, finding).await;
+                    return self.fail_shared(lease, operation, finding).await;
                 }
             };
             position.residuals.extend(page.residuals);
@@ -136,15 +136,16 @@ impl Engine {
             }
             if self.is_stopping() {
                 let finding = Finding::Released { at: self.environment().now() };
-                return self.fail_pass(lease, operation, finding).await;
+                return self.fail_shared(lease, operation, finding).await;
             }
         }
     }
 
-    pub(crate) async fn fail_pass(&self, lease: Lease, operation: Operation, finding: Finding) {
+    /// Tells everyone who shares an operation what came in its way.
+    pub(crate) async fn fail_shared(&self, lease: Lease, operation: Operation, finding: Finding) {
         let id = lease.id;
-        if let Err(error) = self.casework.report_failed_pass(lease, operation, finding).await {
-            tracing::error!(%error, "a failed pass could not be written; the lease runs out");
+        if let Err(error) = self.casework.report_shared_failure(lease, operation, finding).await {
+            tracing::error!(%error, "a failure could not be written; the lease runs out");
         }
         self.leases.let_go(id);
     }

@@ -9,7 +9,8 @@ use habeas_casework::{Casework, CaseworkError, ConnectorSource};
 use habeas_domain::ConnectionId;
 use habeas_integrations::client::{ClientOptions, Transport};
 use habeas_integrations::{
-    Catalogue, Connector, ErrorKind, Integration, Permits, Retry, Settings, VendorClient, VendorError,
+    Catalogue, Connector, ErrorKind, Integration, Manifest, Permits, Polling, Residual, Retry, Settings,
+    Unlimited, VendorClient, VendorError,
 };
 use habeas_store::Store;
 use url::Url;
@@ -36,6 +37,10 @@ pub struct IntegrationOptions {
     pub retry_max: Option<Duration>,
     /// Share of the vendor's limit to use; above 1 only with `base_url`.
     pub budget: Option<f64>,
+    /// Shortest wait between two looks at a vendor's jobs.
+    pub poll_min: Option<Duration>,
+    /// Longest wait between two looks at a vendor's jobs.
+    pub poll_max: Option<Duration>,
 }
 
 /// Why the integrations cannot be set up.
@@ -70,19 +75,37 @@ pub enum VendorsError {
 
 #[derive(Debug)]
 struct Way {
-    client: VendorClient,
+    /// The operator's address in place of the vendor's.
+    overridden: Option<Url>,
     share: f64,
     backoff: Backoff,
+    polling: Option<Polling>,
     timeout: Duration,
 }
 
 type Kept = HashMap<ConnectionId, (Duration, Arc<ConnectionAccess>)>;
+
+/// A connection's voice at its vendor, for work under a lease.
+pub(crate) struct Reached {
+    pub(crate) connector: Box<dyn Connector>,
+    pub(crate) manifest: &'static Manifest,
+    /// What a deletion leaves behind or does besides.
+    pub(crate) residuals_of_deletion: Vec<Residual>,
+    pub(crate) backoff: Backoff,
+    /// How the vendor's jobs are followed, with the operator's times.
+    pub(crate) polling: Polling,
+}
+
+/// For a vendor that declares none: it has no jobs.
+const NO_POLLING: Polling =
+    Polling { min: Duration::from_secs(60), max: Duration::from_secs(3600), deadline: Duration::MAX };
 
 /// Makes connectors.
 #[derive(Debug)]
 pub struct Vendors {
     store: Store,
     catalogue: Arc<Catalogue>,
+    transport: Transport,
     ways: BTreeMap<&'static str, Way>,
     settings: Mutex<Kept>,
 }
@@ -111,10 +134,16 @@ impl Vendors {
         for integration in catalogue.iter() {
             let name = integration.manifest().name;
             let chosen = options.get(name).cloned().unwrap_or_default();
-            let way = way(integration, &chosen, &store, transport.clone(), lease)?;
-            ways.insert(name, way);
+            ways.insert(name, way(integration, &chosen, lease)?);
         }
-        Ok(Arc::new(Self { store, catalogue, ways, settings: Mutex::default() }))
+        let made = Self { store, catalogue, transport, ways, settings: Mutex::default() };
+        for (name, way) in &made.ways {
+            if let Some(base_url) = &way.overridden {
+                let permits: Arc<dyn Permits> = Arc::new(Unlimited);
+                made.client(name, way, base_url.clone(), permits).map_err(client_error(name))?;
+            }
+        }
+        Ok(Arc::new(made))
     }
 
     fn way(&self, integration: &str) -> Result<(&dyn Integration, &Way), VendorError> {
@@ -138,7 +167,7 @@ impl Vendors {
         casework: &Casework,
         connection: ConnectionId,
         lease: Arc<HeldLease>,
-    ) -> Result<(Box<dyn Connector>, Backoff), CaseworkError> {
+    ) -> Result<Reached, CaseworkError> {
         let access = self.access(casework, connection).await?;
         let (integration, way) = self.way(&access.integration).map_err(CaseworkError::Vendor)?;
         let permits = LeasedPermits {
@@ -146,9 +175,47 @@ impl Vendors {
             lease,
             timeout: way.timeout,
         };
-        let client = way.client.with_permits(Arc::new(permits));
-        let connector = integration.connect(&access.settings, client).map_err(CaseworkError::Vendor)?;
-        Ok((connector, way.backoff))
+        let connector = self
+            .connector(integration, way, &access.settings, Arc::new(permits))
+            .map_err(CaseworkError::Vendor)?;
+        Ok(Reached {
+            connector,
+            manifest: integration.manifest(),
+            residuals_of_deletion: integration.residuals_of_deletion(),
+            backoff: way.backoff,
+            polling: way.polling.unwrap_or(NO_POLLING),
+        })
+    }
+
+    fn connector(
+        &self,
+        integration: &dyn Integration,
+        way: &Way,
+        settings: &Settings,
+        permits: Arc<dyn Permits>,
+    ) -> Result<Box<dyn Connector>, VendorError> {
+        let base_url = match &way.overridden {
+            Some(overridden) => overridden.clone(),
+            None => address(integration.manifest(), settings)?,
+        };
+        let client = self.client(integration.manifest().name, way, base_url, permits)?;
+        integration.connect(settings, client)
+    }
+
+    fn client(
+        &self,
+        integration: &'static str,
+        way: &Way,
+        base_url: Url,
+        permits: Arc<dyn Permits>,
+    ) -> Result<VendorClient, VendorError> {
+        let options = ClientOptions {
+            overridden: way.overridden.is_some(),
+            timeout: way.timeout,
+            permits,
+            ..ClientOptions::new(integration, base_url, self.store.environment().clone())
+        };
+        VendorClient::new(options, self.transport.clone())
     }
 
     async fn access(
@@ -175,10 +242,12 @@ impl Vendors {
     /// always one more than the pass that may be under way.
     pub(crate) fn width(&self, integration: &str) -> usize {
         let Ok((integration, way)) = self.way(integration) else { return 1 };
-        let per_minute: u32 = integration.manifest().rate_limits.iter().map(|limit| limit.per_minute).sum();
-        if per_minute == 0 {
+        let limits = integration.manifest().rate_limits;
+        if limits.is_empty() {
             return WIDEST;
         }
+        // On the average of its classes: more would mostly wait for the narrowest.
+        let per_minute = limits.iter().map(|limit| limit.per_minute).sum::<u32>() / limits.len() as u32;
         // Two seconds' worth of calls.
         #[expect(
             clippy::cast_possible_truncation,
@@ -196,8 +265,6 @@ const WIDEST: usize = 128;
 fn way(
     integration: &dyn Integration,
     options: &IntegrationOptions,
-    store: &Store,
-    transport: Transport,
     lease: Duration,
 ) -> Result<Way, VendorsError> {
     let manifest = integration.manifest();
@@ -206,32 +273,37 @@ fn way(
     if !allowed {
         return Err(VendorsError::Budget { name: manifest.name.to_owned() });
     }
-    let failed = |error| VendorsError::Client { name: manifest.name.to_owned(), error: Box::new(error) };
-    let base_url = match &options.base_url {
-        Some(url) => url.clone(),
-        None => Url::parse(manifest.base_url).map_err(|_| {
-            failed(VendorError::new(
-                ErrorKind::Configuration,
-                Retry::Never,
-                "the integration's own address cannot be used",
-                "this is a fault of the product; please report it",
-            ))
-        })?,
-    };
-    let timeout = ClientOptions::TIMEOUT.min(lease / 2);
-    let client = ClientOptions {
-        overridden: options.base_url.is_some(),
-        timeout,
-        ..ClientOptions::new(manifest.name, base_url, store.environment().clone())
-    };
     let min = options.retry_min.unwrap_or(manifest.retry_min);
     let max = options.retry_max.unwrap_or(manifest.retry_max).max(min);
+    let polling = manifest.polling.map(|polling| {
+        let min = options.poll_min.unwrap_or(polling.min);
+        Polling { min, max: options.poll_max.unwrap_or(polling.max).max(min), ..polling }
+    });
     Ok(Way {
-        client: VendorClient::new(client, transport).map_err(failed)?,
+        overridden: options.base_url.clone(),
         share,
         backoff: Backoff { min, max },
-        timeout,
+        polling,
+        timeout: ClientOptions::TIMEOUT.min(lease / 2),
     })
+}
+
+/// The vendor's own address for a connection.
+fn address(manifest: &Manifest, settings: &Settings) -> Result<Url, VendorError> {
+    let unusable = |message: String| {
+        VendorError::new(
+            ErrorKind::Configuration,
+            Retry::Never,
+            message,
+            "edit the connection and enter the setting again",
+        )
+    };
+    let address = manifest
+        .address(settings)
+        .map_err(|setting| unusable(format!("the setting `{setting}` cannot be part of a host name")))?;
+    // Where nobody is called, an address that nobody has: a call would fail, not stray.
+    let address = address.as_deref().unwrap_or("https://no-vendor.invalid");
+    Url::parse(address).map_err(|_| unusable("the vendor's address cannot be built".to_owned()))
 }
 
 impl ConnectorSource for Vendors {
@@ -243,6 +315,6 @@ impl ConnectorSource for Vendors {
     ) -> Result<Box<dyn Connector>, VendorError> {
         let (integration, way) = self.way(integration)?;
         let permits: Arc<dyn Permits> = Arc::new(self.permits(integration, way, account));
-        integration.connect(settings, way.client.with_permits(permits))
+        self.connector(integration, way, settings, permits)
     }
 }

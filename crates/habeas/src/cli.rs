@@ -10,7 +10,7 @@ use habeas_domain::{ApiKeyId, Role};
 use url::Url;
 
 pub(crate) use connections::{ConnectionsCommand, NewConnection, SettingValue};
-pub(crate) use requests::{NewRequest, RequestList, RequestsCommand, Waiting};
+pub(crate) use requests::{Answer, NewRequest, RequestList, RequestsCommand, Waiting};
 
 /// Habeas takes privacy requests in, carries them out in every connected system, and keeps the evidence.
 #[derive(Debug, Parser)]

@@ -2,6 +2,7 @@
 //! the data directory, the same API in this very process.
 
 mod direct;
+mod form;
 pub(crate) mod problem;
 mod remote;
 
@@ -18,6 +19,7 @@ use serde_json::Value;
 use crate::cli::Global;
 use crate::data_directory::DataDirectory;
 use direct::Direct;
+pub(crate) use form::FormPart;
 use problem::Problem;
 use remote::Remote;
 
@@ -37,7 +39,21 @@ pub(crate) struct Call {
     method: Method,
     path: String,
     query: Vec<(&'static str, String)>,
-    body: Option<Value>,
+    body: Option<Body>,
+}
+
+/// What is sent with a call.
+#[derive(Clone)]
+pub(crate) struct Body {
+    media_type: String,
+    bytes: Bytes,
+}
+
+/// Shows no content.
+impl std::fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Body({} bytes)", self.bytes.len())
+    }
 }
 
 /// What came back.
@@ -73,7 +89,16 @@ impl Call {
 
     /// With a JSON body.
     pub(crate) fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
+        self.body = Some(Body {
+            media_type: "application/json".to_owned(),
+            bytes: body.to_string().into_bytes().into(),
+        });
+        self
+    }
+
+    /// With a form that may hold files.
+    pub(crate) fn form(mut self, parts: Vec<FormPart>) -> Self {
+        self.body = Some(form::encode(parts));
         self
     }
 

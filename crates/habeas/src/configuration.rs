@@ -15,7 +15,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use habeas_casework::CaseworkSettings;
+use habeas_casework::{CaseworkSettings, ContactTimes};
 use habeas_engine::IntegrationOptions;
 use habeas_store::MasterKey;
 
@@ -27,9 +27,6 @@ pub(crate) use values::PreviousKey;
 pub(crate) const DEFAULT_FILE: &str = include_str!("habeas.default.toml");
 /// The file that is read from the data directory if it is there.
 pub(crate) const FILE_NAME: &str = "habeas.toml";
-/// Integrations of the contract that this version does not have: their sections are accepted and do nothing.
-const LATER_INTEGRATIONS: [&str; 3] = ["qualtrics", "segment_config", "direct_contact"];
-
 /// Everything the operator decided, checked.
 #[derive(Debug)]
 pub(crate) struct Configuration {
@@ -105,11 +102,8 @@ impl Configuration {
     ) -> Result<Self, Unusable> {
         let layers = Layers::read(data, file, environment).map_err(Unusable)?;
         let mut reader = Reader::new(layers);
-        let known: Vec<&'static str> = habeas_integrations::Catalogue::default()
-            .iter()
-            .map(|one| one.manifest().name)
-            .chain(LATER_INTEGRATIONS)
-            .collect();
+        let known: Vec<&'static str> =
+            habeas_integrations::Catalogue::default().iter().map(|one| one.manifest().name).collect();
         let configuration = Self::from_reader(&mut reader, data, &known);
         reader.finish(&known).map_err(Unusable)?;
         configuration.ok_or_else(|| Unusable(vec!["a setting is missing".to_owned()]))
@@ -129,6 +123,8 @@ impl Configuration {
         let default_policy = reader.required("policies.default", values::POLICY);
         let time_zone = reader.required("policies.time_zone", values::TIME_ZONE);
         let require_review = reader.required("intake.require_review", values::SWITCH);
+        let deadline = seconds(reader, "contacts.deadline");
+        let reminder = seconds(reader, "contacts.remind");
         let integrations = integrations(reader, known);
         later(reader);
         let lease = Duration::from_secs(lease?);
@@ -149,11 +145,19 @@ impl Configuration {
                 require_review: require_review?,
                 default_policy: default_policy?,
                 time_zone: time_zone?,
+                contacts: ContactTimes { deadline: deadline?, reminder: reminder? },
             },
             integrations,
             without_effect: reader.without_effect(),
         })
     }
+}
+
+/// A time in days, or, for tests and demonstrations, in seconds.
+fn seconds(reader: &mut Reader, name: &str) -> Option<Duration> {
+    let days = reader.required(&format!("{name}_days"), values::DAYS);
+    let seconds = reader.optional(&format!("{name}_seconds"), values::SECONDS);
+    seconds.or(days.map(|days| days.saturating_mul(86_400))).map(Duration::from_secs)
 }
 
 fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String, IntegrationOptions> {
@@ -164,9 +168,9 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
         let retry_min = reader.optional(&path("retry_min_ms"), values::MILLISECONDS);
         let retry_max = reader.optional(&path("retry_max_ms"), values::MILLISECONDS);
         let budget = reader.optional(&path("budget"), values::BUDGET);
-        let poll_min = reader.later(&path("poll_min_ms"), values::MILLISECONDS, "asynchronous integrations");
-        let poll_max = reader.later(&path("poll_max_ms"), values::MILLISECONDS, "asynchronous integrations");
-        reader.later(&path("public_base_url"), values::VENDOR_URL, "the integration segment_config");
+        let poll_min = reader.optional(&path("poll_min_ms"), values::MILLISECONDS);
+        let poll_max = reader.optional(&path("poll_max_ms"), values::MILLISECONDS);
+        reader.later(&path("public_base_url"), values::VENDOR_URL, "the newer API of Segment");
         for (least, most, what) in [(poll_min, poll_max, "poll"), (retry_min, retry_max, "retry")] {
             if let (Some(least), Some(most)) = (least, most)
                 && least > most
@@ -178,15 +182,13 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
             let message = "must be at most 0.95 (a share of the vendor's limit); more is possible only together with base_url";
             reader.refuse(&path("budget"), message);
         }
-        if LATER_INTEGRATIONS.contains(name) {
-            reader.mark_later(&format!("integrations.{name}."), &format!("the integration {name}"));
-            continue;
-        }
         let options = IntegrationOptions {
             base_url,
             retry_min: retry_min.map(Duration::from_millis),
             retry_max: retry_max.map(Duration::from_millis),
             budget,
+            poll_min: poll_min.map(Duration::from_millis),
+            poll_max: poll_max.map(Duration::from_millis),
         };
         all.insert((*name).to_owned(), options);
     }
@@ -198,7 +200,6 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
 fn later(reader: &mut Reader) {
     const MAIL: &str = "outgoing mail";
     const FORM: &str = "the public request form";
-    const CONTACTS: &str = "direct contacts";
     const CONSOLE: &str = "the console";
     reader.later("server.public_url", values::WEB_URL, MAIL);
     reader.later_list("server.trusted_proxies", values::NETWORK, FORM);
@@ -208,10 +209,6 @@ fn later(reader: &mut Reader) {
     reader.later("intake.require_verification", values::SWITCH, FORM);
     reader.later("links.days", values::DAYS, MAIL);
     reader.later("links.seconds", values::SECONDS, MAIL);
-    reader.later("contacts.deadline_days", values::DAYS, CONTACTS);
-    reader.later("contacts.remind_days", values::DAYS, CONTACTS);
-    reader.later("contacts.deadline_seconds", values::SECONDS, CONTACTS);
-    reader.later("contacts.remind_seconds", values::SECONDS, CONTACTS);
     reader.later("oidc.issuer", values::WEB_URL, CONSOLE);
     reader.later("oidc.client_id", values::TEXT, CONSOLE);
     reader.later("oidc.client_secret", values::TEXT, CONSOLE);

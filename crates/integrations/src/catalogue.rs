@@ -10,7 +10,12 @@ pub struct Catalogue {
 
 impl Default for Catalogue {
     fn default() -> Self {
-        Self { integrations: vec![Box::new(crate::readycloud::ReadyCloud)] }
+        Self {
+            integrations: vec![
+                Box::new(crate::readycloud::ReadyCloud),
+                Box::new(crate::direct_contact::DirectContact),
+            ],
+        }
     }
 }
 

@@ -1,18 +1,27 @@
 //! The contract between the engine and a vendor's folder.
 
-use std::collections::BTreeMap;
+mod check;
+mod jobs;
+mod records;
+mod settings;
+mod subject;
+
 use std::fmt;
 
 use async_trait::async_trait;
-use habeas_domain::{Identifier, IdentifierType};
 use jiff::Timestamp;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use crate::client::VendorClient;
 use crate::error::VendorError;
 use crate::manifest::Manifest;
+
+pub use check::{CheckReport, PermissionReport, PermissionState};
+pub use jobs::{Erased, ErasureException, Export, Job, NotHeld, Progress};
+pub use records::{Collected, Cursor, FoundFile, FoundRecord, Match, Residual, ScanPage};
+pub use settings::{SettingError, Settings};
+pub use subject::Subject;
 
 /// A kind of system: what is registered in the catalogue.
 pub trait Integration: fmt::Debug + Send + Sync {
@@ -28,6 +37,17 @@ pub trait Integration: fmt::Debug + Send + Sync {
 
     /// What tells one vendor account from another: connections with the same value share the vendor's limits.
     fn account(&self, settings: &Settings) -> SecretString;
+
+    /// What stays at the vendor after a deletion, or is done besides, as far as it is known in advance.
+    fn residuals_of_deletion(&self) -> Vec<Residual> {
+        Vec::new()
+    }
+
+    /// The address of the person who answers for the system, where the settings name one.
+    fn contact(&self, settings: &Settings) -> Option<String> {
+        let _ = settings;
+        None
+    }
 
     /// A connector for normalised settings.
     ///
@@ -61,9 +81,20 @@ pub trait Connector: Send + Sync {
     ///
     /// # Errors
     /// As the vendor answers.
-    async fn lookup(&self, subject: &Subject) -> Result<Vec<FoundRecord>, VendorError> {
+    async fn lookup(&self, subject: &Subject) -> Result<Collected, VendorError> {
         let _ = subject;
         Err(undeclared("lookup"))
+    }
+
+    /// Collects everything about one subject through a job ([`crate::AccessMethod::Job`]): begins it when `job` is
+    /// `None`, else looks at it once and fetches what it brought.
+    ///
+    /// # Errors
+    /// As the vendor answers; [`crate::ErrorKind::JobFailed`] if the vendor says that the job failed, after which a
+    /// new one is begun.
+    async fn export(&self, subject: &Subject, job: Option<&Job>) -> Result<Export, VendorError> {
+        let _ = (subject, job);
+        Err(undeclared("export"))
     }
 
     /// Deletes one record of the subject (standard deletion). Asks the vendor for the record first and deletes only what is still
@@ -85,19 +116,60 @@ pub trait Connector: Send + Sync {
         Err(undeclared("delete_subject"))
     }
 
+    /// What a person must know before these subjects are deleted for good, one entry per subject, `None` where
+    /// nothing stands against it. Asked before every [`Connector::erase`]; changes nothing.
+    ///
+    /// # Errors
+    /// As the vendor answers; nothing is deleted then.
+    async fn cautions(&self, subjects: &[Subject]) -> Result<Vec<Option<Caution>>, VendorError> {
+        Ok(vec![None; subjects.len()])
+    }
+
+    /// Asks the vendor to delete everything about these subjects (asynchronous whole-record deletion), in one call
+    /// within the manifest's [`crate::Batch`]. The vendor's job is what is followed.
+    ///
+    /// # Errors
+    /// As the vendor answers; [`crate::Retry::UnknownOutcome`] if the vendor may have accepted it, and
+    /// [`crate::ErrorKind::BadRequest`] if it refuses the call because of what is in it: the batch is then split.
+    async fn erase(&self, subjects: &[Subject]) -> Result<Job, VendorError> {
+        let _ = subjects;
+        Err(undeclared("erase"))
+    }
+
+    /// The deletion job that the vendor has for each subject, accepted at `since` or later (the connector allows for
+    /// clocks that differ) and not failed; `None` where there is none. Asked after an [`Connector::erase`] whose answer
+    /// was lost.
+    ///
+    /// # Errors
+    /// As the vendor answers. "There is none" must be certain: a list that cannot be read to where `since` lies is an
+    /// error.
+    async fn find_erasures(
+        &self,
+        subjects: &[Subject],
+        since: Timestamp,
+    ) -> Result<Vec<Option<Job>>, VendorError> {
+        let _ = (subjects, since);
+        Err(undeclared("find_erasures"))
+    }
+
+    /// Where deletion jobs stand, one entry per job, in as few calls as the vendor allows. A job that could not be
+    /// looked at this time (no leave to call) is [`Progress::Pending`].
+    ///
+    /// # Errors
+    /// If nothing at all could be learnt.
+    async fn follow(&self, jobs: &[Job]) -> Result<Vec<Progress>, VendorError> {
+        let _ = jobs;
+        Err(undeclared("follow"))
+    }
+
     /// Whether the vendor still holds anything about the subject: asked after a whole-record deletion whose
-    /// outcome is unknown.
+    /// outcome is unknown, and to prove one ([`crate::Verification::Search`]).
     ///
     /// # Errors
     /// As the vendor answers.
-    async fn still_held(&self, subject: &Subject) -> Result<bool, VendorError> {
+    async fn presence(&self, subject: &Subject) -> Result<Presence, VendorError> {
         let _ = subject;
-        Err(undeclared("still_held"))
-    }
-
-    /// What stays at the vendor after a deletion, as far as it is known in advance.
-    fn residuals_of_deletion(&self) -> Vec<Residual> {
-        Vec::new()
+        Err(undeclared("presence"))
     }
 }
 
@@ -110,95 +182,30 @@ fn undeclared(method: &str) -> VendorError {
     )
 }
 
-/// The person, as far as this vendor may know them.
-#[derive(Clone)]
-pub struct Subject {
-    identifiers: Vec<Identifier>,
+/// Why a person must decide before a deletion is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caution {
+    /// What is acknowledged (`brand_user`).
+    pub code: &'static str,
+    /// What would happen, to what.
+    pub message: String,
 }
 
-impl Subject {
-    /// A subject with the identifiers that may be used.
-    #[must_use]
-    pub fn new(identifiers: Vec<Identifier>) -> Self {
-        Self { identifiers }
-    }
-
-    /// The values of one type, as written.
-    pub fn values(&self, kind: IdentifierType) -> impl Iterator<Item = &str> {
-        self.identifiers.iter().filter(move |one| one.kind == kind).map(|one| one.value.as_str())
-    }
-
-    /// Whether `value` is one of the subject's identifiers of that type, in the form in which values are compared.
-    #[must_use]
-    pub fn has(&self, kind: IdentifierType, value: &str) -> bool {
-        let value = kind.comparable(value);
-        self.values(kind).any(|own| kind.comparable(own) == value)
-    }
+/// What a search for a person found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// Something about them.
+    Held,
+    /// Nothing, wherever the vendor let it look.
+    Gone {
+        /// Where it could not look: "gone" is not said of these.
+        unsearched: Vec<Residual>,
+    },
 }
 
-/// Never prints an identifier.
-impl fmt::Debug for Subject {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Subject({} identifiers)", self.identifiers.len())
-    }
-}
-
-/// One thing found about a subject.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct FoundRecord {
-    /// What it is, in the product's words (`contact`).
-    pub kind: String,
-    /// The vendor's own id, enough for the connector to find it again.
-    pub vendor_id: String,
-    /// How a reviewer recognises it.
-    pub title: String,
-    /// The name of the person that the record is about, where it is about one and names them. One address with
-    /// different names may be two people, so a person has to look.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub person: Option<String>,
-    /// What the vendor holds.
-    pub fields: Map<String, Value>,
-}
-
-/// Never prints contents.
-impl fmt::Debug for FoundRecord {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "FoundRecord({}, {} fields)", self.kind, self.fields.len())
-    }
-}
-
-/// Where a pass stands; only its connector reads it. Holds no personal data: it is stored in clear.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Cursor(pub Value);
-
-/// One page of a pass.
-#[derive(Debug, Default)]
-pub struct ScanPage {
-    /// What on this page belongs to whom.
-    pub matches: Vec<Match>,
-    /// Where to go on; `None` at the end of the pass.
-    pub next: Option<Cursor>,
-    /// What could not be read (for example orders without the scope), once per reason.
-    pub residuals: Vec<Residual>,
-}
-
-/// A record of one of the subjects that were asked for.
-#[derive(Debug)]
-pub struct Match {
-    /// Index into the `subjects` of the call.
-    pub subject: usize,
-    /// The record.
-    pub record: FoundRecord,
-}
-
-/// Something that stays out of reach or stays behind, said plainly. Holds no personal data.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Residual {
-    /// What (`orders`).
-    pub what: String,
-    /// Why, and what a person can do.
-    pub why: String,
+impl Presence {
+    /// Nothing is there, and everything was looked through.
+    pub const GONE: Self = Self::Gone { unsearched: Vec::new() };
 }
 
 /// What a deletion did.
@@ -211,109 +218,4 @@ pub enum Deleted {
     AlreadyGone,
     /// The record no longer belongs to the subject, so it was left alone.
     NotTheirs,
-}
-
-/// The result of a connection check.
-#[derive(Clone, Debug, Default)]
-pub struct CheckReport {
-    /// Every permission of the manifest.
-    pub permissions: Vec<PermissionReport>,
-    /// What works but deserves attention (token near its expiry).
-    pub warnings: Vec<String>,
-}
-
-/// What is known of one permission.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PermissionReport {
-    /// As the vendor spells it.
-    pub permission: String,
-    /// What it would be used for.
-    pub needed_for: String,
-    /// What the check showed.
-    pub state: PermissionState,
-}
-
-/// What a check showed of one permission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PermissionState {
-    /// Proven.
-    Granted,
-    /// Proven to be missing.
-    Missing,
-    /// Cannot be proven without harm.
-    NotYetProven,
-}
-
-/// A field that cannot be used, and why. Never holds the value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingError {
-    /// The setting's key.
-    pub key: String,
-    /// What is wrong with it and what is expected.
-    pub message: String,
-}
-
-/// A connection's settings: secrets do not print and are wiped from memory.
-#[derive(Clone, Default)]
-pub struct Settings {
-    values: BTreeMap<String, SecretString>,
-}
-
-impl Settings {
-    /// The value of `key`, if given.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&SecretString> {
-        self.values.get(key)
-    }
-
-    /// The value of `key` in clear, empty if it was not given.
-    #[must_use]
-    pub fn text(&self, key: &str) -> &str {
-        self.values.get(key).map_or("", |value| value.expose_secret())
-    }
-
-    /// Sets `key`.
-    pub fn set(&mut self, key: impl Into<String>, value: impl Into<String>) {
-        self.values.insert(key.into(), SecretString::from(value.into()));
-    }
-
-    /// The keys that were given.
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
-    }
-
-    /// The JSON object in clear, for sealing only.
-    #[must_use]
-    pub fn to_sealable(&self) -> zeroize::Zeroizing<Vec<u8>> {
-        let plain: BTreeMap<&str, &str> =
-            self.values.iter().map(|(key, value)| (key.as_str(), value.expose_secret())).collect();
-        zeroize::Zeroizing::new(serde_json::to_vec(&plain).unwrap_or_default())
-    }
-
-    /// Back from what [`Settings::to_sealable`] gave.
-    ///
-    /// # Errors
-    /// If the bytes are not such an object.
-    pub fn from_sealed(plain: &[u8]) -> Result<Self, serde_json::Error> {
-        let values: BTreeMap<String, String> = serde_json::from_slice(plain)?;
-        Ok(values.into_iter().collect())
-    }
-}
-
-impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Settings {
-    fn from_iter<I: IntoIterator<Item = (K, V)>>(values: I) -> Self {
-        let mut settings = Self::default();
-        for (key, value) in values {
-            settings.set(key, value);
-        }
-        settings
-    }
-}
-
-/// Shows which settings there are, never their values.
-impl fmt::Debug for Settings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_set().entries(self.values.keys()).finish()
-    }
 }

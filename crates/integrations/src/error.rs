@@ -15,6 +15,8 @@ pub enum ErrorKind {
     BadRequest,
     /// The answer is not what the vendor documents: broken, cut, too large, another type, another host.
     BadAnswer,
+    /// The answer is larger than is read.
+    TooLarge,
     /// No answer, or an answer that says "not now".
     Unavailable,
     /// The vendor says that we call too often.
@@ -23,6 +25,8 @@ pub enum ErrorKind {
     Paced,
     /// A setting of the connection cannot work.
     Configuration,
+    /// The vendor accepted a job and says that it failed.
+    JobFailed,
 }
 
 impl ErrorKind {
@@ -34,11 +38,12 @@ impl ErrorKind {
             Self::Permission => "permissions_missing",
             Self::NotAllowed => "vendor_refused",
             Self::BadRequest => "vendor_rejected_call",
-            Self::BadAnswer => "vendor_answer_unusable",
+            Self::BadAnswer | Self::TooLarge => "vendor_answer_unusable",
             Self::Unavailable => "vendor_unavailable",
             Self::RateLimited => "vendor_rate_limited",
             Self::Paced => "paced",
             Self::Configuration => "connection_misconfigured",
+            Self::JobFailed => "vendor_job_failed",
         }
     }
 }

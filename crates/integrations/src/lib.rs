@@ -6,6 +6,7 @@
 pub mod catalogue;
 pub mod client;
 pub mod connector;
+pub mod direct_contact;
 pub mod error;
 pub mod manifest;
 pub mod readycloud;
@@ -15,11 +16,12 @@ mod testing;
 pub use catalogue::Catalogue;
 pub use client::{Call, ClientOptions, Permits, Reply, Transport, Unlimited, VendorAnswer, VendorClient};
 pub use connector::{
-    CheckReport, Connector, Cursor, Deleted, FoundRecord, Integration, Match, PermissionReport,
-    PermissionState, Residual, ScanPage, SettingError, Settings, Subject,
+    Caution, CheckReport, Collected, Connector, Cursor, Deleted, Erased, ErasureException, Export, FoundFile,
+    FoundRecord, Integration, Job, Match, NotHeld, PermissionReport, PermissionState, Presence, Progress,
+    Residual, ScanPage, SettingError, Settings, Subject,
 };
 pub use error::{ErrorKind, Retry, VendorError};
 pub use manifest::{
-    Access, AccessMethod, Capabilities, Deletion, EndpointClass, Manifest, NeededPermission, RateLimit,
-    Setting, Verification,
+    Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, MonthlyQuota,
+    NeededPermission, Polling, RateLimit, Setting, Verification,
 };

@@ -7,6 +7,8 @@ use habeas_domain::IdentifierType;
 use habeas_domain::capability::{AccessType, Capability, DeletionMethod, DeletionTiming};
 use serde::Serialize;
 
+use crate::connector::Settings;
+
 /// A catalogue entry.
 #[derive(Debug, Serialize)]
 pub struct Manifest {
@@ -16,8 +18,9 @@ pub struct Manifest {
     pub title: &'static str,
     /// One sentence: what the system holds.
     pub summary: &'static str,
-    /// The vendor's host in production. Only the server's operator can override it.
-    pub base_url: &'static str,
+    /// The vendor's address in production, with `{setting}` where a setting of the connection stands in the host
+    /// name; `None` where no vendor is called. Only the server's operator can override it.
+    pub base_url: Option<&'static str>,
     /// What it can do.
     pub capabilities: Capabilities,
     /// The fields of a connection.
@@ -34,6 +37,42 @@ pub struct Manifest {
     /// The longest wait between two attempts.
     #[serde(serialize_with = "milliseconds")]
     pub retry_max: Duration,
+    /// How the vendor's jobs are followed; `None` where it has none.
+    pub polling: Option<Polling>,
+    /// A quota that the vendor counts by the calendar month.
+    pub quota: Option<MonthlyQuota>,
+}
+
+impl Manifest {
+    /// The vendor's address in production for a connection; `None` where no vendor is called.
+    ///
+    /// # Errors
+    /// The setting that cannot be part of a host name.
+    pub fn address(&self, settings: &Settings) -> Result<Option<String>, &'static str> {
+        let Some(template) = self.base_url else { return Ok(None) };
+        let mut address = template.to_owned();
+        for setting in self.settings {
+            let placeholder = format!("{{{}}}", setting.key);
+            if address.contains(&placeholder) {
+                let value = settings.text(setting.key);
+                if !is_host_label(value) {
+                    return Err(setting.key);
+                }
+                address = address.replace(&placeholder, value);
+            }
+        }
+        Ok(Some(address))
+    }
+}
+
+/// Whether `text` is one plain label of a host name: lower-case letters, digits and inner hyphens (RFC 1123 § 2.1).
+/// A setting that becomes part of an address must be one, or it could lead a credential to another host.
+#[must_use]
+pub fn is_host_label(text: &str) -> bool {
+    (1..=63).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 /// What an integration can do. An untrue claim turns the behaviour suite red.
@@ -67,6 +106,10 @@ pub enum AccessMethod {
     Scan,
     /// One call (or a few) per subject.
     Lookup,
+    /// A job per subject: submit, poll, fetch.
+    Job,
+    /// Nobody is called: a person at the system's owner answers.
+    Contact,
 }
 
 /// How deletion works.
@@ -78,6 +121,46 @@ pub struct Deletion {
     pub method: DeletionMethod,
     /// How it is proven afterwards.
     pub verification: Verification,
+    /// How much one asynchronous deletion carries at most.
+    pub batch: Batch,
+}
+
+/// How much one call carries at most. What waits together is sent together, up to this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Batch {
+    /// Identifiers.
+    pub identifiers: usize,
+    /// Bytes of all identifiers, written as a JSON list.
+    pub bytes: usize,
+}
+
+impl Batch {
+    /// One subject at a time.
+    pub const SINGLE: Self = Self { identifiers: 1, bytes: 0 };
+}
+
+/// How the jobs of a vendor are followed. The wait before the next look is a quarter of the age of the youngest job,
+/// within these bounds: a quick one is noticed soon, a slow one costs few calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Polling {
+    /// The shortest wait between two looks.
+    #[serde(serialize_with = "milliseconds")]
+    pub min: Duration,
+    /// The longest wait between two looks.
+    #[serde(serialize_with = "milliseconds")]
+    pub max: Duration,
+    /// After this a person is asked.
+    #[serde(serialize_with = "milliseconds")]
+    pub deadline: Duration,
+}
+
+/// A quota that the vendor counts by the calendar month (UTC).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MonthlyQuota {
+    /// What is counted (`people deleted or suppressed`).
+    pub what: &'static str,
+    /// How many a month.
+    pub limit: u64,
 }
 
 /// How a deletion is proven.
@@ -88,6 +171,12 @@ pub enum Verification {
     Answer,
     /// A pass over everything after the deletion finds none of the deleted records.
     Scan,
+    /// The person is searched for after the deletion. What the vendor's index still shows counts only after `lag`.
+    Search {
+        /// How far the index may lag behind.
+        #[serde(serialize_with = "milliseconds")]
+        lag: Duration,
+    },
 }
 
 /// A field of a connection.
@@ -134,4 +223,24 @@ pub struct RateLimit {
 
 fn milliseconds<S: serde::Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("fra1", true)]
+    #[case("a-b", true)]
+    #[case("", false)]
+    #[case("-a", false)]
+    #[case("a.b", false)]
+    #[case("FRA1", false)]
+    #[case("evil.test/", false)]
+    #[case("a@b", false)]
+    #[case("fra1\n", false)]
+    fn only_a_plain_label_becomes_part_of_a_host(#[case] text: &str, #[case] accepted: bool) {
+        assert_eq!(is_host_label(text), accepted);
+    }
 }

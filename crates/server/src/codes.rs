@@ -62,6 +62,12 @@ codes! {
     VENDOR_ANSWER_UNUSABLE, "vendor_answer_unusable", None, "The vendor's answer cannot be used";
     VENDOR_RATE_LIMITED, "vendor_rate_limited", None, "The vendor says that it is called too often";
     PACED, "paced", None, "The call waits for its turn";
+    VENDOR_JOB_FAILED, "vendor_job_failed", None, "The vendor says that its job failed";
+    JOB_OVERDUE, "job_overdue", None, "The vendor takes too long";
+    OUTCOME_UNKNOWN, "outcome_unknown", None, "Nobody can say how the deletion ended";
+    PARTLY_DELETED, "partly_deleted", None, "Systems behind the vendor did not delete";
+    BRAND_USER, "brand_user", None, "The person has an account at the vendor";
+    CONTACT_OVERDUE, "contact_overdue", None, "The contact did not answer in time";
     STILL_THERE, "still_there", None, "The system still shows deleted records";
     INTERNAL, "internal", Some(S::INTERNAL_SERVER_ERROR), "Something failed on our side";
     STORE_UNAVAILABLE, "store_unavailable", Some(S::SERVICE_UNAVAILABLE), "The database does not answer";

@@ -10,6 +10,7 @@ use axum::middleware::from_fn_with_state;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
+mod answer_form;
 mod authentication;
 pub mod codes;
 mod document;

@@ -54,6 +54,8 @@ pub static OPERATIONS: &[Operation] = &[
     ("post", "/api/v1/requests/{id}/runs/{run}/retry", Permission(P::WorkOnRequests)),
     ("post", "/api/v1/requests/{id}/runs/{run}/skip", Permission(P::WorkOnRequests)),
     ("post", "/api/v1/requests/{id}/runs/{run}/stop", Permission(P::WorkOnRequests)),
+    ("post", "/api/v1/requests/{id}/runs/{run}/answer", Permission(P::WorkOnRequests)),
+    ("post", "/api/v1/requests/{id}/runs/{run}/hand-over", Permission(P::WorkOnRequests)),
     ("get", "/api/v1/api-keys", Permission(P::ReadApiKeys)),
     ("post", "/api/v1/api-keys", Permission(P::ManageApiKeys)),
     ("delete", "/api/v1/api-keys/{id}", Permission(P::ManageApiKeys)),

@@ -158,6 +158,8 @@ impl From<CaseworkError> for Problem {
                 .with("state", illegal.state.as_str())
                 .with("hold", json!(illegal.hold))
                 .with("allowed", illegal.allowed.iter().map(|action| action.as_str()).collect::<Vec<_>>()),
+            CaseworkError::NotWaitingForAnswer { allowed } => Self::new(codes::ILLEGAL_MOVE, detail)
+                .with("allowed", allowed.iter().map(|action| action.as_str()).collect::<Vec<_>>()),
             CaseworkError::IllegalRunMove(illegal) => Self::new(codes::ILLEGAL_MOVE, detail)
                 .with("status_of_run", illegal.status.as_str())
                 .with("allowed", illegal.allowed.iter().map(|action| action.as_str()).collect::<Vec<_>>()),
@@ -199,11 +201,13 @@ impl Problem {
         let code = match error.kind {
             ErrorKind::Credentials => codes::CREDENTIALS_REJECTED,
             ErrorKind::Permission => codes::PERMISSIONS_MISSING,
-            ErrorKind::NotAllowed | ErrorKind::BadRequest => codes::VENDOR_REFUSED,
+            ErrorKind::NotAllowed | ErrorKind::BadRequest | ErrorKind::JobFailed => codes::VENDOR_REFUSED,
             ErrorKind::Configuration => codes::CONNECTION_MISCONFIGURED,
-            ErrorKind::Unavailable | ErrorKind::BadAnswer | ErrorKind::RateLimited | ErrorKind::Paced => {
-                codes::VENDOR_UNAVAILABLE
-            }
+            ErrorKind::Unavailable
+            | ErrorKind::BadAnswer
+            | ErrorKind::TooLarge
+            | ErrorKind::RateLimited
+            | ErrorKind::Paced => codes::VENDOR_UNAVAILABLE,
         };
         let mut problem = Self::new(code, detail).with(
             "vendor",

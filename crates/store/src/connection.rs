@@ -364,7 +364,13 @@ impl Row {
 }
 
 fn timestamp(milliseconds: i64) -> Result<Timestamp, StoreError> {
-    Timestamp::from_millisecond(milliseconds).map_err(|_| StoreError::Corrupt("a time"))
+    // The end of time does not come back through its own milliseconds.
+    if milliseconds == Timestamp::MAX.as_millisecond() {
+        return Ok(Timestamp::MAX);
+    }
+    // By second and part: `from_millisecond` refuses the rest of the last second.
+    let nanoseconds = i32::try_from(milliseconds % 1_000).unwrap_or_default() * 1_000_000;
+    Timestamp::new(milliseconds / 1_000, nanoseconds).map_err(|_| StoreError::Corrupt("a time"))
 }
 
 /// Many rows in one parameter: a JSON array of arrays, built without intermediate values.

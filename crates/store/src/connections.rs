@@ -39,12 +39,18 @@ pub struct StoredConnection {
     pub created_at: Timestamp,
     /// When it was removed.
     pub removed_at: Option<Timestamp>,
+    /// The address of the person who answers for the system, sealed with the connection's key.
+    pub contact: Option<Sealed>,
+    /// How long that person has; `None` for the installation's usual time.
+    pub contact_seconds: Option<i64>,
+    /// What happens then: `skip` or `hold`.
+    pub contact_on_expiry: Option<String>,
 }
 
 macro_rules! columns {
     () => {
         "id, integration, name, status, account, settings, deletion_completion, capabilities, permissions, warnings,
-         checked_at, failing_since, created_at, removed_at"
+         checked_at, failing_since, created_at, removed_at, contact, contact_seconds, contact_on_expiry"
     };
 }
 
@@ -65,6 +71,9 @@ impl StoredConnection {
             failing_since: row.optional_time(11)?,
             created_at: row.time(12)?,
             removed_at: row.optional_time(13)?,
+            contact: row.optional_bytes(14)?.map(Sealed::from_stored),
+            contact_seconds: row.optional_integer(15)?,
+            contact_on_expiry: row.optional_text(16)?,
         })
     }
 }
@@ -82,7 +91,7 @@ pub async fn save(connection: &mut Connection, one: &StoredConnection) -> Result
     let update = connection.sql(sql!(
         "UPDATE connections SET name = $2, status = $3, account = $4, settings = $5, deletion_completion = $6,
              capabilities = $7, permissions = $8, warnings = $9, checked_at = $10, failing_since = $11,
-             removed_at = $12
+             removed_at = $12, contact = $13, contact_seconds = $14, contact_on_expiry = $15
          WHERE id = $1"
     ));
     if changeable(update, one).execute().await? == 1 {
@@ -91,14 +100,15 @@ pub async fn save(connection: &mut Connection, one: &StoredConnection) -> Result
     // Another unit may have taken the name since it was looked for; then nothing is inserted.
     let insert = connection.sql(sql!(
         "INSERT INTO connections (id, name, status, account, settings, deletion_completion, capabilities, permissions,
-             warnings, checked_at, failing_since, removed_at, integration, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING"
+             warnings, checked_at, failing_since, removed_at, contact, contact_seconds, contact_on_expiry,
+             integration, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING"
     ));
     let inserted = changeable(insert, one).text(&one.integration).time(one.created_at).execute().await?;
     Ok(inserted == 1)
 }
 
-/// Binds what may change, as `$1` to `$12`.
+/// Binds what may change, as `$1` to `$15`.
 fn changeable<'c>(query: Query<'c>, one: &StoredConnection) -> Query<'c> {
     query
         .text(one.id)
@@ -113,6 +123,23 @@ fn changeable<'c>(query: Query<'c>, one: &StoredConnection) -> Query<'c> {
         .time(one.checked_at)
         .time(one.failing_since)
         .time(one.removed_at)
+        .bytes(one.contact.as_ref().map(|sealed| sealed.as_bytes().to_vec()))
+        .integer(one.contact_seconds)
+        .optional_text(one.contact_on_expiry.as_ref())
+}
+
+/// Every connection there ever was: requests that it had a part in may still be under way.
+///
+/// # Errors
+/// If the database fails.
+pub async fn all(connection: &mut Connection) -> Result<Vec<StoredConnection>, StoreError> {
+    connection
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM connections ORDER BY id")))
+        .rows()
+        .await?
+        .iter()
+        .map(StoredConnection::read)
+        .collect()
 }
 
 /// Connections that were not removed, in the order in which they were made.

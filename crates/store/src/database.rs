@@ -149,7 +149,15 @@ impl Database {
     /// # Errors
     /// If a newer program was here, or the database fails. Nothing is changed then.
     pub async fn migrate(&self) -> Result<(i64, i64), StoreError> {
-        migrate::migrate(&mut self.connection().await?, &self.environment, None).await
+        self.migrate_to(migrate::NEWEST).await
+    }
+
+    /// Brings the schema to an older version, as the program did that knew no newer one; for tests of upgrading.
+    ///
+    /// # Errors
+    /// If a newer program was here, or the database fails. Nothing is changed then.
+    pub async fn migrate_to(&self, version: i64) -> Result<(i64, i64), StoreError> {
+        migrate::migrate(&mut self.connection().await?, &self.environment, None, version).await
     }
 
     /// Migrates, proves that the keys belong to this database, and opens it for work.
@@ -158,7 +166,7 @@ impl Database {
     /// If a newer program was here, or the master key is another one. Nothing is changed then.
     pub async fn into_store(self, keyring: Keyring) -> Result<Store, StoreError> {
         let mut connection = self.connection().await?;
-        migrate::migrate(&mut connection, &self.environment, Some(&keyring)).await?;
+        migrate::migrate(&mut connection, &self.environment, Some(&keyring), migrate::NEWEST).await?;
         installation::claim(&mut connection, &keyring, &self.environment).await?;
         let keyring = Arc::new(keyring);
         let pools = match self.pools {

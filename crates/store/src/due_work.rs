@@ -1,9 +1,10 @@
-//! Work that is due at a time: the one mechanism for operations and checks.
+//! Work that is due at a time: the one mechanism for operations, checks and waiting for
+//! people.
 //!
 //! A worker claims rows under a lease and a fence. Whatever it writes later names the fence, so a worker that lost its
 //! lease changes nothing. Waiting is a row with `next_at`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use habeas_domain::DueWorkId;
 use jiff::Timestamp;
@@ -19,6 +20,8 @@ pub enum DueWorkKind {
     Operation,
     /// A connection's check.
     Check,
+    /// A reminder to a contact, or the end of the time that it had.
+    Contact,
 }
 
 impl DueWorkKind {
@@ -26,6 +29,7 @@ impl DueWorkKind {
         match self {
             Self::Operation => "operation",
             Self::Check => "check",
+            Self::Contact => "contact",
         }
     }
 }
@@ -37,6 +41,7 @@ impl std::str::FromStr for DueWorkKind {
         match text {
             "operation" => Ok(Self::Operation),
             "check" => Ok(Self::Check),
+            "contact" => Ok(Self::Contact),
             _ => Err(StoreError::Corrupt("due_work.kind")),
         }
     }
@@ -72,6 +77,8 @@ pub struct Lease {
     pub fence: i64,
     /// Failed attempts before this one.
     pub attempts: i64,
+    /// The legal due date behind it.
+    pub due_at: Timestamp,
 }
 
 impl Lease {
@@ -82,6 +89,7 @@ impl Lease {
             object: row.text(2)?,
             fence: row.integer(3)?,
             attempts: row.integer(4)?,
+            due_at: row.time(5)?,
         })
     }
 }
@@ -181,31 +189,72 @@ pub async fn claim(
         .rows()
         .await?
         .iter()
-        .map(|row| Ok((row.integer(5)?, row.text(0)?, Lease::read(row)?)))
+        .map(Lease::read)
         .collect::<Result<Vec<_>, StoreError>>()?;
     // Neither database returns changed rows in any order.
-    claimed.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
-    Ok(claimed.into_iter().map(|(_, _, lease)| lease).collect())
+    claimed.sort_by_key(|lease| (lease.due_at, lease.id));
+    Ok(claimed)
 }
 
-/// Extends leases; the rows that are still held.
+/// Extends a lease; whether it is still held. One for each call and unit: a unit that held one row and waited for
+/// another could wait for one that settles the other and plans a look at the first.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn extend(
     connection: &mut Connection,
+    (id, fence): (DueWorkId, i64),
+    now: Option<i64>,
+    lease_milliseconds: i64,
+) -> Result<bool, StoreError> {
+    let extended = connection
+        .sql(sql!(
+            "UPDATE due_work SET lease_until = CAST(coalesce($3, {database_time}) AS BIGINT) + $4
+             WHERE id = $1 AND fence = $2"
+        ))
+        .text(id)
+        .integer(fence)
+        .integer(now)
+        .integer(lease_milliseconds)
+        .execute()
+        .await?;
+    Ok(extended == 1)
+}
+
+/// Extends leases that are held for longer work: the rows that still carry their fences, and those of them that were
+/// extended. A row that another unit holds at this moment is left for the next time: waiting for it while holding others
+/// could be waiting for each other.
+///
+/// # Errors
+/// If the database fails.
+pub async fn renew(
+    connection: &mut Connection,
     leases: impl IntoIterator<Item = (DueWorkId, i64)>,
     now: Option<i64>,
     lease_milliseconds: i64,
-) -> Result<Vec<DueWorkId>, StoreError> {
+) -> Result<Renewal, StoreError> {
     let rows = fenced(leases);
     if rows.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Renewal::default());
     }
-    connection
+    let held = connection
+        .sql(sql!(
+            "SELECT id FROM due_work
+             WHERE (id, fence) IN (SELECT value->>0, CAST(value->>1 AS BIGINT) FROM {batch})"
+        ))
+        .batch(&rows)
+        .rows()
+        .await?
+        .iter()
+        .map(|row| row.parsed(0, "due_work.id"))
+        .collect::<Result<_, _>>()?;
+    let renewed = connection
         .sql(sql!(
             "UPDATE due_work SET lease_until = CAST(coalesce($2, {database_time}) AS BIGINT) + $3
-             FROM {batch} WHERE due_work.id = value->>0 AND due_work.fence = CAST(value->>1 AS BIGINT)
+             WHERE id IN (
+                 SELECT id FROM due_work
+                 WHERE (id, fence) IN (SELECT value->>0, CAST(value->>1 AS BIGINT) FROM {batch})
+                 ORDER BY id {skip_locked})
              RETURNING id"
         ))
         .batch(&rows)
@@ -215,7 +264,17 @@ pub async fn extend(
         .await?
         .iter()
         .map(|row| row.parsed(0, "due_work.id"))
-        .collect()
+        .collect::<Result<_, _>>()?;
+    Ok(Renewal { held, renewed })
+}
+
+/// What became of leases that were to be extended.
+#[derive(Clone, Debug, Default)]
+pub struct Renewal {
+    /// Still held; what is missing belongs to somebody else, or is over.
+    pub held: HashSet<DueWorkId>,
+    /// Extended.
+    pub renewed: HashSet<DueWorkId>,
 }
 
 fn fenced(leases: impl IntoIterator<Item = (DueWorkId, i64)>) -> Batch {
@@ -344,6 +403,22 @@ pub async fn next(connection: &mut Connection, now: Timestamp) -> Result<Option<
     let row = connection
         .sql(sql!("SELECT next_at FROM due_work WHERE next_at > $1 ORDER BY next_at LIMIT 1"))
         .time(now)
+        .first()
+        .await?;
+    row.map_or(Ok(None), |row| row.optional_time(0))
+}
+
+/// When the work on an object is due, if there is any.
+///
+/// # Errors
+/// If the database fails.
+pub async fn next_of(
+    connection: &mut Connection,
+    object: impl ToString,
+) -> Result<Option<Timestamp>, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT next_at FROM due_work WHERE object_id = $1"))
+        .text(object)
         .first()
         .await?;
     row.map_or(Ok(None), |row| row.optional_time(0))

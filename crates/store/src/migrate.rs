@@ -9,7 +9,10 @@ use crate::installation;
 use crate::keyring::Keyring;
 
 /// Every step, in order: its number and its text in [`crate::dialect`]; a step never changes once released.
-pub const MIGRATIONS: &[(i64, &str)] = &[(1, include_str!("migrations/0001_foundation.sql"))];
+pub const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("migrations/0001_foundation.sql")),
+    (2, include_str!("migrations/0002_jobs_and_contacts.sql")),
+];
 
 /// The newest version that this program knows.
 pub const NEWEST: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
@@ -20,11 +23,13 @@ const POSTGRES_PRELUDE: &str = "
     RETURN decode(digits, 'hex');
 ";
 
-/// Applies what is missing; the version before and after. With a keyring, only to a database that it belongs to.
+/// Applies what is missing up to version `to`; the version before and after. With a keyring, only to a database that
+/// it belongs to.
 pub(crate) async fn migrate(
     connection: &mut Connection,
     environment: &Environment,
     keyring: Option<&Keyring>,
+    to: i64,
 ) -> Result<(i64, i64), StoreError> {
     let dialect = connection.dialect();
     // SQLite's write lock, and an advisory lock on PostgreSQL, make the second starter wait for the first.
@@ -32,7 +37,7 @@ pub(crate) async fn migrate(
         Dialect::Sqlite => connection.run("BEGIN IMMEDIATE").await?,
         Dialect::Postgres => connection.run("BEGIN; SELECT pg_advisory_xact_lock(4881672350)").await?,
     }
-    let outcome = apply(connection, environment, keyring, dialect).await;
+    let outcome = apply(connection, environment, keyring, dialect, to).await;
     connection.run(if outcome.is_ok() { "COMMIT" } else { "ROLLBACK" }).await?;
     outcome
 }
@@ -42,6 +47,7 @@ async fn apply(
     environment: &Environment,
     keyring: Option<&Keyring>,
     dialect: Dialect,
+    to: i64,
 ) -> Result<(i64, i64), StoreError> {
     connection
         .run(
@@ -50,16 +56,16 @@ async fn apply(
         .await?;
     let version = version(connection).await?;
     let found = version.unwrap_or(0);
-    if found > NEWEST {
-        return Err(StoreError::NewerSchema { found, known: NEWEST });
+    if found > to {
+        return Err(StoreError::NewerSchema { found, known: to });
     }
     if let (Some(_), Some(keyring)) = (version, keyring)
-        && found < NEWEST
+        && found < to
     {
         installation::check(connection, keyring).await?;
     }
-    for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > found) {
-        if found == 0 && dialect == Dialect::Postgres {
+    for (number, text) in MIGRATIONS.iter().filter(|(number, _)| *number > found && *number <= to) {
+        if *number == 1 && dialect == Dialect::Postgres {
             connection.run(POSTGRES_PRELUDE).await?;
         }
         // Runs once per process at most, so the leaked text is bounded.
@@ -71,7 +77,7 @@ async fn apply(
             .execute()
             .await?;
     }
-    Ok((found, NEWEST))
+    Ok((found, to))
 }
 
 /// The newest version that was applied; `None` if none was.

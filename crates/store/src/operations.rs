@@ -1,13 +1,18 @@
 //! Operations and the runs that they serve.
 
+mod members;
+
+use std::collections::HashSet;
+
 use habeas_domain::operation::{OperationKind, OperationStatus};
-use habeas_domain::{ConnectionId, OperationId, RequestId, RunId};
+use habeas_domain::{ConnectionId, OperationId, RunId};
 use jiff::Timestamp;
 
 use crate::connection::{Batch, Connection, Row};
 use crate::dialect::sql;
 use crate::error::StoreError;
-use crate::keyring::Sealed;
+
+pub use members::{Member, Which, join, leave, leave_all, members, serving, take_up, transfer, waiting};
 
 /// A stored operation.
 #[derive(Clone, Debug)]
@@ -30,9 +35,47 @@ pub struct Operation {
     pub created_at: Timestamp,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// The vendor's own id of the job that serves it.
+    pub job: Option<String>,
+    /// When it was first sent: from then on an effect may have taken place.
+    pub sent_at: Option<Timestamp>,
+    /// When the vendor accepted it.
+    pub accepted_at: Option<Timestamp>,
+    /// How many identifiers it carries.
+    pub identifiers: u64,
+    /// For how many runs it was sent; some may have left it since.
+    pub sent_for: u64,
+}
+
+macro_rules! columns {
+    () => {
+        "id, connection_id, kind, status, position, pass, page, created_at, finished_at, job, sent_at, accepted_at,
+         identifiers, sent_for"
+    };
 }
 
 impl Operation {
+    /// One that nobody has taken up yet.
+    #[must_use]
+    pub fn new(id: OperationId, connection: ConnectionId, kind: OperationKind, now: Timestamp) -> Self {
+        Self {
+            id,
+            connection,
+            kind,
+            status: OperationStatus::Intended,
+            position: None,
+            pass: 0,
+            page: 0,
+            created_at: now,
+            finished_at: None,
+            job: None,
+            sent_at: None,
+            accepted_at: None,
+            identifiers: 0,
+            sent_for: 0,
+        }
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         let position = row.optional_text(4)?;
         Ok(Self {
@@ -49,25 +92,32 @@ impl Operation {
             page: row.count(6)?,
             created_at: row.time(7)?,
             finished_at: row.optional_time(8)?,
+            job: row.optional_text(9)?,
+            sent_at: row.optional_time(10)?,
+            accepted_at: row.optional_time(11)?,
+            identifiers: row.count(12)?,
+            sent_for: row.count(13)?,
         })
     }
-}
 
-/// A run that an operation serves, with what is needed to serve it.
-#[derive(Clone, Debug)]
-pub struct Member {
-    /// The operation.
-    pub operation: OperationId,
-    /// The run.
-    pub run: RunId,
-    /// The run's request.
-    pub request: RequestId,
-    /// During which pass it joined; `None` until the pass takes it up.
-    pub joined_pass: Option<u64>,
-    /// Before which page it joined.
-    pub joined_page: Option<u64>,
-    /// The request's identifiers, sealed with its case key.
-    pub details: Sealed,
+    fn write(&self, rows: &mut Batch) {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        rows.row()
+            .text(self.id)
+            .text(self.connection)
+            .text(self.kind)
+            .text(self.status)
+            .optional_text(self.position.as_ref())
+            .integer(number(self.pass))
+            .integer(number(self.page))
+            .time(self.created_at)
+            .time(self.finished_at)
+            .optional_text(self.job.as_ref())
+            .time(self.sent_at)
+            .time(self.accepted_at)
+            .integer(number(self.identifiers))
+            .integer(number(self.sent_for));
+    }
 }
 
 /// Adds operations.
@@ -77,28 +127,27 @@ pub struct Member {
 pub async fn insert(connection: &mut Connection, operations: &[Operation]) -> Result<(), StoreError> {
     let mut rows = Batch::default();
     for operation in operations {
-        rows.row()
-            .text(operation.id)
-            .text(operation.connection)
-            .text(operation.kind)
-            .text(operation.status)
-            .time(operation.created_at);
+        operation.write(&mut rows);
     }
     if rows.is_empty() {
         return Ok(());
     }
     connection
-        .sql(sql!(
-            "INSERT INTO operations (id, connection_id, kind, status, pass, page, created_at)
-             SELECT value->>0, value->>1, value->>2, value->>3, 0, 0, CAST(value->>4 AS BIGINT) FROM {batch}"
-        ))
+        .sql(sql!(concat!(
+            "INSERT INTO operations (",
+            columns!(),
+            ") SELECT value->>0, value->>1, value->>2, value->>3, value->>4, CAST(value->>5 AS BIGINT),
+                 CAST(value->>6 AS BIGINT), CAST(value->>7 AS BIGINT), CAST(value->>8 AS BIGINT), value->>9,
+                 CAST(value->>10 AS BIGINT), CAST(value->>11 AS BIGINT), CAST(value->>12 AS BIGINT),
+                 CAST(value->>13 AS BIGINT) FROM {batch}"
+        )))
         .batch(&rows)
         .execute()
         .await?;
     Ok(())
 }
 
-/// Writes back status, position and counters of operations that this unit holds.
+/// Writes back what may change of operations that this unit holds.
 ///
 /// # Errors
 /// If the database fails.
@@ -107,23 +156,18 @@ pub async fn save<'o>(
     operations: impl IntoIterator<Item = &'o Operation>,
 ) -> Result<(), StoreError> {
     let mut rows = Batch::default();
-    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     for operation in operations {
-        rows.row()
-            .text(operation.id)
-            .text(operation.status)
-            .optional_text(operation.position.as_ref())
-            .integer(number(operation.pass))
-            .integer(number(operation.page))
-            .time(operation.finished_at);
+        operation.write(&mut rows);
     }
     if rows.is_empty() {
         return Ok(());
     }
     connection
         .sql(sql!(
-            "UPDATE operations SET status = value->>1, position = value->>2, pass = CAST(value->>3 AS BIGINT),
-                 page = CAST(value->>4 AS BIGINT), finished_at = CAST(value->>5 AS BIGINT)
+            "UPDATE operations SET status = value->>3, position = value->>4, pass = CAST(value->>5 AS BIGINT),
+                 page = CAST(value->>6 AS BIGINT), finished_at = CAST(value->>8 AS BIGINT), job = value->>9,
+                 sent_at = CAST(value->>10 AS BIGINT), accepted_at = CAST(value->>11 AS BIGINT),
+                 identifiers = CAST(value->>12 AS BIGINT), sent_for = CAST(value->>13 AS BIGINT)
              FROM {batch} WHERE operations.id = value->>0"
         ))
         .batch(&rows)
@@ -160,6 +204,204 @@ pub async fn open_scan(
     Ok((id, id == new))
 }
 
+/// The operation that follows a connection's jobs, made when it is first needed. It is not locked: whether it has
+/// anything to do is decided by its due work alone.
+///
+/// # Errors
+/// If the database fails.
+pub async fn following(
+    connection: &mut Connection,
+    new: OperationId,
+    at: ConnectionId,
+    now: Timestamp,
+) -> Result<OperationId, StoreError> {
+    if let Some(known) = find_following(connection, at).await? {
+        return Ok(known);
+    }
+    connection
+        .sql(sql!(
+            "INSERT INTO operations (id, connection_id, kind, status, pass, page, created_at)
+             VALUES ($1, $2, 'follow', 'intended', 0, 0, $3) ON CONFLICT DO NOTHING"
+        ))
+        .text(new)
+        .text(at)
+        .time(now)
+        .execute()
+        .await?;
+    find_following(connection, at).await?.ok_or(StoreError::Corrupt("operations"))
+}
+
+async fn find_following(
+    connection: &mut Connection,
+    at: ConnectionId,
+) -> Result<Option<OperationId>, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT id FROM operations WHERE connection_id = $1 AND kind = 'follow'"))
+        .text(at)
+        .first()
+        .await?;
+    row.map(|row| row.parsed(0, "operations.id")).transpose()
+}
+
+/// The deletion of a connection that is not sent yet and may be joined, locked until the unit ends.
+///
+/// # Errors
+/// If the database fails.
+pub async fn gathering(
+    connection: &mut Connection,
+    at: ConnectionId,
+) -> Result<Option<OperationId>, StoreError> {
+    let row = connection
+        .sql(sql!(
+            "SELECT id FROM operations
+             WHERE connection_id = $1 AND kind = 'erase' AND status = 'intended' AND position IS NULL
+             ORDER BY id LIMIT 1 {for_update}"
+        ))
+        .text(at)
+        .first()
+        .await?;
+    row.map(|row| row.parsed(0, "operations.id")).transpose()
+}
+
+/// The deletions that a connection's vendor has accepted and not finished.
+///
+/// # Errors
+/// If the database fails.
+pub async fn accepted(connection: &mut Connection, at: ConnectionId) -> Result<Vec<Operation>, StoreError> {
+    connection
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM operations WHERE connection_id = $1 AND kind = 'erase' AND status = 'accepted' ORDER BY id"
+        )))
+        .text(at)
+        .rows()
+        .await?
+        .iter()
+        .map(Operation::read)
+        .collect()
+}
+
+/// Ends the accepted deletions of a connection that nobody waits for any more.
+///
+/// # Errors
+/// If the database fails.
+pub async fn end_abandoned(
+    connection: &mut Connection,
+    at: ConnectionId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    connection
+        .sql(sql!(
+            "UPDATE operations SET status = 'done', finished_at = $2
+             WHERE connection_id = $1 AND kind = 'erase' AND status = 'accepted'
+               AND NOT EXISTS (SELECT 1 FROM operation_runs WHERE operation_runs.operation_id = operations.id)"
+        ))
+        .text(at)
+        .time(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Ends operations whose runs have left them for good.
+///
+/// # Errors
+/// If the database fails.
+pub async fn end(
+    connection: &mut Connection,
+    ids: impl IntoIterator<Item = OperationId>,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let ids = Batch::of(ids);
+    if ids.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!(
+            "UPDATE operations SET status = 'done', finished_at = $2
+             WHERE id IN (SELECT value->>0 FROM {batch}) AND status <> 'done'"
+        ))
+        .batch(&ids)
+        .time(now)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// The runs that operations serve at this moment.
+///
+/// # Errors
+/// If the database fails.
+pub async fn served(
+    connection: &mut Connection,
+    operations: impl IntoIterator<Item = OperationId>,
+) -> Result<HashSet<(OperationId, RunId)>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT operation_id, run_id FROM operation_runs
+             WHERE operation_id IN (SELECT value->>0 FROM {batch})"
+        ))
+        .batch(&Batch::of(operations))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| {
+            Ok((row.parsed(0, "operation_runs.operation_id")?, row.parsed(1, "operation_runs.run_id")?))
+        })
+        .collect()
+}
+
+/// How many identifiers were sent for deletion since a moment, by connection.
+///
+/// # Errors
+/// If the database fails.
+pub async fn identifiers_sent(
+    connection: &mut Connection,
+    since: Timestamp,
+) -> Result<Vec<(ConnectionId, u64)>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT connection_id, CAST(sum(identifiers) AS BIGINT) FROM operations
+             WHERE kind = 'erase' AND sent_at >= $1
+               AND (status IN ('sent', 'unknown', 'accepted', 'done') OR accepted_at IS NOT NULL)
+             GROUP BY connection_id"
+        ))
+        .time(since)
+        .rows()
+        .await?
+        .iter()
+        .map(|row| Ok((row.parsed(0, "operations.connection_id")?, row.count(1)?)))
+        .collect()
+}
+
+/// When the jobs that serve these runs are looked at next.
+///
+/// # Errors
+/// If the database fails.
+pub async fn next_looks(
+    connection: &mut Connection,
+    runs: impl IntoIterator<Item = RunId>,
+) -> Result<Vec<(RunId, Timestamp)>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT operation_runs.run_id, due_work.next_at
+             FROM operation_runs
+             JOIN operations ON operations.id = operation_runs.operation_id
+                  AND operations.kind = 'erase' AND operations.status = 'accepted'
+             JOIN operations AS following ON following.connection_id = operations.connection_id
+                  AND following.kind = 'follow'
+             JOIN due_work ON due_work.object_id = following.id
+             WHERE operation_runs.run_id IN (SELECT value->>0 FROM {batch})"
+        ))
+        .batch(&Batch::of(runs))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| Ok((row.parsed(0, "operation_runs.run_id")?, row.time(1)?)))
+        .collect()
+}
+
 /// Operations by their ids, locked until the unit ends.
 ///
 /// # Errors
@@ -169,191 +411,15 @@ pub async fn lock(
     ids: impl IntoIterator<Item = OperationId>,
 ) -> Result<Vec<Operation>, StoreError> {
     connection
-        .sql(sql!(
-            "SELECT id, connection_id, kind, status, position, pass, page, created_at, finished_at FROM operations
-             WHERE id IN (SELECT value->>0 FROM {batch}) ORDER BY id {for_update}"
-        ))
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM operations WHERE id IN (SELECT value->>0 FROM {batch}) ORDER BY id {for_update}"
+        )))
         .batch(&Batch::of(ids))
         .rows()
         .await?
         .iter()
         .map(Operation::read)
-        .collect()
-}
-
-/// Makes operations serve runs.
-///
-/// # Errors
-/// If the database fails.
-pub async fn join(
-    connection: &mut Connection,
-    members: impl IntoIterator<Item = (OperationId, RunId)>,
-) -> Result<(), StoreError> {
-    let rows = pairs(members);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    connection
-        .sql(sql!(
-            "INSERT INTO operation_runs (operation_id, run_id) SELECT value->>0, value->>1 FROM {batch} WHERE true
-             ON CONFLICT (run_id, operation_id) DO UPDATE SET joined_pass = NULL, joined_page = NULL"
-        ))
-        .batch(&rows)
-        .execute()
-        .await?;
-    Ok(())
-}
-
-fn pairs(members: impl IntoIterator<Item = (OperationId, RunId)>) -> Batch {
-    let mut rows = Batch::default();
-    for (operation, run) in members {
-        rows.row().text(operation).text(run);
-    }
-    rows
-}
-
-/// Takes runs out of the given operations.
-///
-/// # Errors
-/// If the database fails.
-pub async fn leave(
-    connection: &mut Connection,
-    members: impl IntoIterator<Item = (OperationId, RunId)>,
-) -> Result<(), StoreError> {
-    let rows = pairs(members);
-    if rows.is_empty() {
-        return Ok(());
-    }
-    connection
-        .sql(sql!(
-            "DELETE FROM operation_runs WHERE (operation_id, run_id) IN (SELECT value->>0, value->>1 FROM {batch})"
-        ))
-        .batch(&rows)
-        .execute()
-        .await?;
-    Ok(())
-}
-
-/// Operations that serve the given runs and are not done: `(operation, kind, status, run)`.
-///
-/// # Errors
-/// If the database fails.
-pub async fn serving(
-    connection: &mut Connection,
-    runs: impl IntoIterator<Item = RunId>,
-) -> Result<Vec<(OperationId, OperationKind, OperationStatus, RunId)>, StoreError> {
-    connection
-        .sql(sql!(
-            "SELECT operations.id, operations.kind, operations.status, operation_runs.run_id
-             FROM operation_runs JOIN operations ON operations.id = operation_runs.operation_id
-             WHERE operation_runs.run_id IN (SELECT value->>0 FROM {batch}) AND operations.status <> 'done'
-             ORDER BY operations.id"
-        ))
-        .batch(&Batch::of(runs))
-        .rows()
-        .await?
-        .iter()
-        .map(|row| {
-            Ok((
-                row.parsed(0, "operations.id")?,
-                row.parsed(1, "operations.kind")?,
-                row.parsed(2, "operations.status")?,
-                row.parsed(3, "operation_runs.run_id")?,
-            ))
-        })
-        .collect()
-}
-
-/// Which members of an operation are wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
-    /// All.
-    All,
-    /// Those that the pass has not taken up.
-    New,
-}
-
-/// The runs that operations serve, with their subjects.
-///
-/// # Errors
-/// If the database fails.
-pub async fn members(
-    connection: &mut Connection,
-    operations: impl IntoIterator<Item = OperationId>,
-    which: Which,
-) -> Result<Vec<Member>, StoreError> {
-    connection
-        .sql(sql!(
-            "SELECT operation_runs.operation_id, operation_runs.run_id, runs.request_id, operation_runs.joined_pass,
-                    operation_runs.joined_page, requests.details
-             FROM operation_runs
-             JOIN runs ON runs.id = operation_runs.run_id
-             JOIN requests ON requests.id = runs.request_id
-             WHERE operation_runs.operation_id IN (SELECT value->>0 FROM {batch})
-               AND ($2 = 0 OR operation_runs.joined_pass IS NULL)
-             ORDER BY operation_runs.operation_id, operation_runs.run_id"
-        ))
-        .batch(&Batch::of(operations))
-        .integer(i64::from(which == Which::New))
-        .rows()
-        .await?
-        .iter()
-        .map(|row| {
-            let count = |at| {
-                row.optional_integer(at)?
-                    .map(|count| u64::try_from(count).map_err(|_| StoreError::Corrupt("operation_runs")))
-                    .transpose()
-            };
-            Ok(Member {
-                operation: row.parsed(0, "operation_runs.operation_id")?,
-                run: row.parsed(1, "operation_runs.run_id")?,
-                request: row.parsed(2, "runs.request_id")?,
-                joined_pass: count(3)?,
-                joined_page: count(4)?,
-                details: Sealed::from_stored(row.bytes(5)?),
-            })
-        })
-        .collect()
-}
-
-/// Notes where a pass took up the members that it had not yet.
-///
-/// # Errors
-/// If the database fails.
-pub async fn take_up(
-    connection: &mut Connection,
-    operation: OperationId,
-    pass: u64,
-    page: u64,
-) -> Result<(), StoreError> {
-    let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-    connection
-        .sql(sql!(
-            "UPDATE operation_runs SET joined_pass = $2, joined_page = $3
-             WHERE operation_id = $1 AND joined_pass IS NULL"
-        ))
-        .text(operation)
-        .integer(number(pass))
-        .integer(number(page))
-        .execute()
-        .await?;
-    Ok(())
-}
-
-/// The runs that an operation serves.
-///
-/// # Errors
-/// If the database fails.
-pub async fn waiting(
-    connection: &mut Connection,
-    operation: OperationId,
-) -> Result<std::collections::HashSet<RunId>, StoreError> {
-    connection
-        .sql(sql!("SELECT run_id FROM operation_runs WHERE operation_id = $1"))
-        .text(operation)
-        .rows()
-        .await?
-        .iter()
-        .map(|row| row.parsed(0, "operation_runs.run_id"))
         .collect()
 }

@@ -43,6 +43,10 @@ impl Record {
     }
 }
 
+/// What is larger is written by itself, as bytes: in a batch it would travel as text of twice its size, and PostgreSQL
+/// bounds that text.
+const LARGEST_IN_A_BATCH: usize = 256 << 10;
+
 macro_rules! columns {
     () => {
         "id, request_id, run_id, vendor_key, content, selected, exception, deletion"
@@ -54,17 +58,32 @@ macro_rules! columns {
 /// # Errors
 /// If the database fails.
 pub async fn insert(connection: &mut Connection, records: &[Record]) -> Result<(), StoreError> {
-    if records.is_empty() {
-        return Ok(());
+    let is_large = |record: &&Record| record.content.as_bytes().len() > LARGEST_IN_A_BATCH;
+    for record in records.iter().filter(is_large) {
+        connection
+            .sql(sql!(
+                "INSERT INTO records (id, request_id, run_id, vendor_key, content, selected)
+                 VALUES ($1, $2, $3, $4, $5, 1) ON CONFLICT (run_id, vendor_key) DO NOTHING"
+            ))
+            .text(record.id)
+            .text(record.request)
+            .text(record.run)
+            .bytes(record.vendor_key.clone())
+            .bytes(record.content.as_bytes().to_vec())
+            .execute()
+            .await?;
     }
     let mut rows = Batch::default();
-    for record in records {
+    for record in records.iter().filter(|record| !is_large(record)) {
         rows.row()
             .text(record.id)
             .text(record.request)
             .text(record.run)
             .bytes(&record.vendor_key)
             .bytes(record.content.as_bytes());
+    }
+    if rows.is_empty() {
+        return Ok(());
     }
     connection
         .sql(sql!(
@@ -270,6 +289,20 @@ pub async fn save_packages(
 ) -> Result<(), StoreError> {
     let mut rows = Batch::default();
     for (request, content) in packages {
+        if content.as_bytes().len() > LARGEST_IN_A_BATCH {
+            connection
+                .sql(sql!(
+                    "INSERT INTO packages (request_id, content, created_at) VALUES ($1, $2, $3)
+                     ON CONFLICT (request_id) DO UPDATE SET content = excluded.content,
+                         created_at = excluded.created_at"
+                ))
+                .text(request)
+                .bytes(content.as_bytes().to_vec())
+                .time(now)
+                .execute()
+                .await?;
+            continue;
+        }
         rows.row().text(request).bytes(content.as_bytes());
     }
     if rows.is_empty() {

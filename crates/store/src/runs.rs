@@ -44,12 +44,18 @@ pub struct Run {
     pub created_at: Timestamp,
     /// When it was settled.
     pub settled_at: Option<Timestamp>,
+    /// The vendor's own id of the job that serves it.
+    pub vendor_job: Option<String>,
+    /// Whom it was handed over to, sealed with the case key; `None` where the connection's contact answers.
+    pub contact: Option<Sealed>,
+    /// What a contact answered, sealed with the case key.
+    pub answer: Option<Sealed>,
 }
 
 macro_rules! columns {
     () => {
         "id, request_id, connection_id, phase, status, detail, selected, records_found, deleted, attempts, next_at,
-         residuals, failure, note, created_at, settled_at"
+         residuals, failure, note, created_at, settled_at, vendor_job, contact, answer"
     };
 }
 
@@ -72,6 +78,9 @@ impl Run {
             note: row.optional_bytes(13)?.map(Sealed::from_stored),
             created_at: row.time(14)?,
             settled_at: row.optional_time(15)?,
+            vendor_job: row.optional_text(16)?,
+            contact: row.optional_bytes(17)?.map(Sealed::from_stored),
+            answer: row.optional_bytes(18)?.map(Sealed::from_stored),
         })
     }
 
@@ -93,7 +102,10 @@ impl Run {
             .optional_bytes(self.failure.as_ref().map(Sealed::as_bytes))
             .optional_bytes(self.note.as_ref().map(Sealed::as_bytes))
             .time(self.created_at)
-            .time(self.settled_at);
+            .time(self.settled_at)
+            .optional_text(self.vendor_job.as_ref())
+            .optional_bytes(self.contact.as_ref().map(Sealed::as_bytes))
+            .optional_bytes(self.answer.as_ref().map(Sealed::as_bytes));
     }
 }
 
@@ -119,16 +131,18 @@ pub async fn save<'r>(
     connection
         .sql(sql!(
             "INSERT INTO runs (id, request_id, connection_id, phase, status, detail, selected, records_found, deleted,
-                 attempts, next_at, residuals, failure, note, created_at, settled_at)
+                 attempts, next_at, residuals, failure, note, created_at, settled_at, vendor_job, contact, answer)
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, CAST(value->>6 AS BIGINT),
                  CAST(value->>7 AS BIGINT), CAST(value->>8 AS BIGINT), CAST(value->>9 AS BIGINT),
                  CAST(value->>10 AS BIGINT), value->>11, unhex(value->>12), unhex(value->>13),
-                 CAST(value->>14 AS BIGINT), CAST(value->>15 AS BIGINT)
+                 CAST(value->>14 AS BIGINT), CAST(value->>15 AS BIGINT), value->>16, unhex(value->>17),
+                 unhex(value->>18)
              FROM {batch} WHERE true
              ON CONFLICT (id) DO UPDATE SET status = excluded.status, detail = excluded.detail,
                  selected = excluded.selected, records_found = excluded.records_found, deleted = excluded.deleted,
                  attempts = excluded.attempts, next_at = excluded.next_at, residuals = excluded.residuals,
-                 failure = excluded.failure, note = excluded.note, settled_at = excluded.settled_at"
+                 failure = excluded.failure, note = excluded.note, settled_at = excluded.settled_at,
+                 vendor_job = excluded.vendor_job, contact = excluded.contact, answer = excluded.answer"
         ))
         .batch(&rows)
         .execute()
@@ -180,15 +194,19 @@ pub async fn by_ids(
         .collect()
 }
 
-/// How many runs of a connection are not settled: such a connection is in use.
+/// How many runs still need a connection: those that are not settled, and those of a deletion whose review is not over,
+/// which the connection is to carry out.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn count_open(connection: &mut Connection, of: ConnectionId) -> Result<u64, StoreError> {
     let row = connection
         .sql(sql!(
-            "SELECT CAST(count(*) AS BIGINT) FROM runs
-             WHERE connection_id = $1 AND status IN ('not_started', 'processing', 'attention')"
+            "SELECT CAST(count(*) AS BIGINT) FROM runs LEFT JOIN requests ON requests.id = runs.request_id
+             WHERE runs.connection_id = $1
+               AND (runs.status IN ('not_started', 'processing', 'attention')
+                    OR (requests.right_name = 'deletion' AND requests.state IN ('collecting', 'review')
+                        AND runs.status = 'complete' AND runs.selected = 1))"
         ))
         .text(of)
         .first()

@@ -87,7 +87,7 @@ impl TestDatabase {
     pub async fn without_schema(self) -> Self {
         if matches!(self.place, Place::Postgres(_)) {
             let mut raw = self.raw().await;
-            raw.run("DROP SCHEMA public CASCADE").await;
+            raw.run("DROP SCHEMA IF EXISTS public CASCADE").await;
             raw.run("CREATE SCHEMA public").await;
         }
         self

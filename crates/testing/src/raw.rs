@@ -80,27 +80,42 @@ impl RawConnection {
         self.texts(query).await
     }
 
-    /// Every row of every table as text (bytes as hexadecimal digits): equal before and after if nothing changed.
+    /// The names of a table's columns.
+    pub async fn columns(&mut self, table: &str) -> Vec<String> {
+        let query = match self {
+            Self::Sqlite(_) => format!("SELECT name FROM pragma_table_info('{table}') ORDER BY cid"),
+            Self::Postgres(_) => format!(
+                "SELECT CAST(column_name AS text) FROM information_schema.columns
+                 WHERE table_schema = 'public' AND table_name = '{table}' ORDER BY ordinal_position"
+            ),
+        };
+        self.texts(query).await
+    }
+
+    /// Some columns of every row of a table, each row as text (bytes as hexadecimal digits).
+    pub async fn rows(&mut self, table: &str, columns: &[String]) -> Vec<String> {
+        let quoted = columns.iter().map(|column| format!("\"{column}\""));
+        let query = match self {
+            Self::Sqlite(_) => {
+                let columns: Vec<_> = quoted.map(|column| format!("quote({column})")).collect();
+                format!("SELECT {} FROM \"{table}\" ORDER BY 1", columns.join(" || ',' || "))
+            }
+            Self::Postgres(_) => {
+                let row = format!("CAST(ROW({}) AS text)", quoted.collect::<Vec<_>>().join(", "));
+                format!("SELECT {row} FROM \"{table}\" ORDER BY {row} COLLATE \"C\"")
+            }
+        };
+        self.texts(query).await
+    }
+
+    /// Every row of every table as text: equal before and after if nothing changed.
     pub async fn dump(&mut self) -> Vec<String> {
         let mut lines = Vec::new();
         for table in self.tables().await {
-            let query = match self {
-                Self::Sqlite(_) => {
-                    let columns = self
-                        .texts(format!(
-                            "SELECT 'quote(\"' || name || '\")' FROM pragma_table_info('{table}')"
-                        ))
-                        .await;
-                    format!("SELECT {} FROM \"{table}\" ORDER BY 1", columns.join(" || ',' || "))
-                }
-                Self::Postgres(_) => {
-                    format!(
-                        "SELECT CAST(t AS text) FROM \"{table}\" AS t ORDER BY CAST(t AS text) COLLATE \"C\""
-                    )
-                }
-            };
+            let columns = self.columns(&table).await;
+            let rows = self.rows(&table, &columns).await;
             lines.push(format!("== {table}"));
-            lines.extend(self.texts(query).await);
+            lines.extend(rows);
         }
         lines
     }

@@ -6,16 +6,16 @@ use habeas_domain::operation::OperationStatus;
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, ConnectionId, Phase, RequestId, RunId};
 use habeas_integrations::{FoundRecord, Residual};
-use habeas_store::due_work::{self, Lease, Postponement};
-use habeas_store::operations::{self, Operation, Which};
-use habeas_store::runs::{self, Run};
-use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, records};
+use habeas_store::due_work;
+use habeas_store::operations::{self, Which};
+use habeas_store::runs;
+use habeas_store::{KeyPurpose, Unit, data_keys, records};
 use serde_json::json;
 
 use super::assign::{connections_of_runs, members};
 use super::sealer::Sealer;
 use super::settle::{add_residuals, complete_collected};
-use super::{Finding, PageReport, PassContinues};
+use super::{PageReport, PassContinues, shared};
 use crate::changes::Changes;
 use crate::details::{self, RunFailure};
 use crate::error::CaseworkError;
@@ -23,7 +23,7 @@ use crate::names;
 use crate::phases::by_request;
 
 /// Found again by the pass that was to prove its deletion.
-const STILL_THERE: &str = "still_there";
+pub(super) const STILL_THERE: &str = "still_there";
 
 pub(super) async fn report_page(
     unit: &mut Unit,
@@ -42,7 +42,7 @@ pub(super) async fn report_page(
     let known = runs::by_ids(unit.connection(), touched.iter().copied()).await?;
     changes.lock(unit, known.iter().map(|run| run.request).collect::<BTreeSet<_>>()).await?;
     let key = (lease.id, lease.fence);
-    if due_work::extend(unit.connection(), [key], now, lease_milliseconds).await?.is_empty() {
+    if !due_work::extend(unit.connection(), key, now, lease_milliseconds).await? {
         return Ok(PassContinues::LeaseLost);
     }
     operations::lock(unit.connection(), [operation.id]).await?;
@@ -51,13 +51,12 @@ pub(super) async fn report_page(
         changes.runs.insert(run.id, run);
     }
     if recovered {
-        no_longer_retrying(changes)?;
+        shared::no_longer_retrying(changes)?;
     }
     write_matches(unit, changes, matches).await?;
     finish_runs(unit, changes, &finished, &residuals).await?;
     operations::leave(unit.connection(), finished.iter().map(|run| (operation.id, *run))).await?;
-    let changes =
-        std::mem::replace(changes, Changes::new(unit, &Actor::system(), &changes.catalogue.clone()));
+    let changes = std::mem::replace(changes, Changes::new(unit, &Actor::system(), &changes.rules.clone()));
     changes.finish(unit).await?;
 
     let mut newcomers =
@@ -77,21 +76,6 @@ pub(super) async fn report_page(
         return Ok(PassContinues::Over);
     }
     Ok(PassContinues::With { newcomers, waiting })
-}
-
-/// A failure that has passed is not shown any more.
-fn no_longer_retrying(changes: &mut Changes) -> Result<(), CaseworkError> {
-    let retrying = |run: &&Run| matches!(run.detail, RunDetail::Retrying { .. }) && !run.status.is_settled();
-    let ids: Vec<RunId> = changes.runs.values().filter(retrying).map(|run| run.id).collect();
-    for id in ids {
-        let run = changes.run(id)?;
-        run.detail = match run.phase {
-            Phase::Collect => RunDetail::Scanning,
-            Phase::Erase => RunDetail::Verifying,
-        };
-        (run.failure, run.next_at) = (None, None);
-    }
-    Ok(())
 }
 
 /// Collecting keeps what was found; proving notes what is still there.
@@ -259,72 +243,4 @@ async fn different_names(
         found.entry(record.run).or_default().push(content);
     }
     Ok(found.into_iter().filter_map(|(run, records)| Some((run, names::flag(&records)?))).collect())
-}
-
-pub(super) async fn fail_pass(
-    unit: &mut Unit,
-    changes: &mut Changes,
-    lease: &Lease,
-    mut operation: Operation,
-    finding: Finding,
-) -> Result<(), CaseworkError> {
-    let waiting = operations::members(unit.connection(), [operation.id], Which::All).await?;
-    changes.lock(unit, waiting.iter().map(|member| member.request).collect::<BTreeSet<_>>()).await?;
-    let Lease { id, fence, attempts, .. } = *lease;
-    let (failure, held) = match &finding {
-        Finding::Failed(failure) => (Some(failure), due_work::held(unit.connection(), [(id, fence)]).await?),
-        Finding::Retry { failure, at, .. } => {
-            let later = Postponement { id, fence, next_at: *at, attempts: attempts + 1 };
-            (Some(failure), due_work::postpone(unit.connection(), [later]).await?)
-        }
-        Finding::Released { at } => {
-            let later = Postponement { id, fence, next_at: *at, attempts };
-            (None, due_work::postpone(unit.connection(), [later]).await?)
-        }
-        Finding::Collected(_) | Finding::Deleted { .. } => return Err(StoreError::UnitBroken.into()),
-    };
-    let (Some(failure), false) = (failure, held.is_empty()) else { return Ok(()) };
-    for run in runs::by_ids(unit.connection(), waiting.iter().map(|member| member.run)).await? {
-        changes.runs.insert(run.id, run);
-    }
-    let requests: BTreeSet<RequestId> = changes.requests.keys().copied().collect();
-    let sealer = Sealer::with(unit, &requests, false, true).await?;
-    let attempt = u32::try_from(attempts).unwrap_or(u32::MAX).saturating_add(1);
-    for member in &waiting {
-        let key = sealer
-            .case
-            .get(&member.request.to_string())
-            .ok_or(StoreError::Forgotten("the personal data of this request"))?;
-        let sealed = details::seal(unit, key, &member.run, failure)?;
-        let run = changes.run(member.run)?;
-        if run.status.is_settled() {
-            continue;
-        }
-        run.failure = Some(sealed);
-        run.attempts = attempt;
-        if let Finding::Retry { at, .. } = &finding {
-            run.next_at = Some(*at);
-            run.detail = RunDetail::Retrying { attempt: attempt + 1, at: *at };
-        } else {
-            let data = json!({"code": failure.code});
-            changes.move_run(unit, member.run, RunAction::Fail, RunDetail::Failed, data)?;
-        }
-    }
-    if matches!(finding, Finding::Failed(_)) {
-        // Whoever retries opens a new pass; the runs leave this one.
-        let leaving = waiting.iter().map(|member| (member.operation, member.run));
-        operations::leave(unit.connection(), leaving).await?;
-        operations::lock(unit.connection(), [operation.id]).await?;
-        if operations::waiting(unit.connection(), operation.id).await?.is_empty() {
-            due_work::finish(unit.connection(), [(id, fence)]).await?;
-            operation.status = OperationStatus::Failed;
-            operation.finished_at = Some(changes.now);
-            operations::save(unit.connection(), [&operation]).await?;
-        } else {
-            // Whoever joined while this was being written has been told nothing: the pass goes on for them.
-            let now = Postponement { id, fence, next_at: changes.now, attempts: 0 };
-            due_work::postpone(unit.connection(), [now]).await?;
-        }
-    }
-    Ok(())
 }

@@ -12,7 +12,7 @@ use crate::details::{self, RunFailure};
 use crate::error::CaseworkError;
 
 /// Seals what is written about the subjects of one batch.
-pub(super) struct Sealer {
+pub(crate) struct Sealer {
     pub(super) content: HashMap<String, DataKey>,
     pub(super) case: HashMap<String, DataKey>,
     pub(super) new_records: Vec<Record>,
@@ -25,13 +25,17 @@ impl Sealer {
         members: &[(RunId, RequestId)],
     ) -> Result<Self, CaseworkError> {
         let requests: BTreeSet<RequestId> = members.iter().map(|(_, request)| *request).collect();
-        let any = |wanted: fn(&Finding) -> bool| reports.iter().any(|report| wanted(&report.finding));
-        let records = any(|finding| matches!(finding, Finding::Collected(found) if !found.is_empty()));
-        let failures = any(|finding| matches!(finding, Finding::Retry { .. } | Finding::Failed(_)));
+        let any = |wanted: fn(&Finding) -> bool| {
+            reports.iter().flat_map(|report| &report.parts).any(|part| wanted(&part.finding))
+        };
+        let records =
+            any(|finding| matches!(finding, Finding::Collected(found) if !found.records.is_empty()));
+        let failures =
+            any(|finding| matches!(finding, Finding::Retry { .. } | Finding::Failed(_) | Finding::StillHeld));
         Self::with(unit, &requests, records, failures).await
     }
 
-    pub(super) async fn with(
+    pub(crate) async fn with(
         unit: &mut Unit,
         requests: &BTreeSet<RequestId>,
         records: bool,
@@ -49,8 +53,12 @@ impl Sealer {
         Ok(sealer)
     }
 
-    pub(super) fn content_key(&self, request: RequestId) -> Result<&DataKey, StoreError> {
+    pub(crate) fn content_key(&self, request: RequestId) -> Result<&DataKey, StoreError> {
         self.content.get(&request.to_string()).ok_or(StoreError::Forgotten("the content of this request"))
+    }
+
+    pub(crate) fn case_key(&self, request: RequestId) -> Result<&DataKey, StoreError> {
+        self.case.get(&request.to_string()).ok_or(StoreError::Forgotten("the personal data of this request"))
     }
 
     /// Keeps records for one run; how many different ones there are.
@@ -70,7 +78,7 @@ impl Sealer {
         Ok(distinct.len() as u64)
     }
 
-    pub(super) fn record(
+    pub(crate) fn record(
         &self,
         unit: &Unit,
         request: RequestId,
@@ -94,13 +102,9 @@ impl Sealer {
     pub(super) fn failure(
         &self,
         unit: &Unit,
-        member: &Member,
+        (run, request): (RunId, RequestId),
         failure: &RunFailure,
     ) -> Result<Sealed, CaseworkError> {
-        let key = self
-            .case
-            .get(&member.request.to_string())
-            .ok_or(StoreError::Forgotten("the personal data of this request"))?;
-        Ok(details::seal(unit, key, &member.run, failure)?)
+        Ok(details::seal(unit, self.case_key(request)?, &run, failure)?)
     }
 }

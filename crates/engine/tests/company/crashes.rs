@@ -1,6 +1,8 @@
 //! Workers that die at every point, and workers that come back too late: everything ends as it should, nothing is
 //! deleted twice, and whoever lost a lease changes nothing.
 
+use std::collections::BTreeSet;
+
 use habeas_casework::work::{Assignment, Finding, PageReport, PassContinues, Report};
 use habeas_domain::operation::OperationStatus;
 use habeas_domain::{Outcome, RequestId, RequestState, Right, RunId};
@@ -27,7 +29,7 @@ async fn about_to_delete(company: &Company) -> (RequestId, Vec<String>) {
     let contacts = company.sandbox.readycloud().contacts_with_email(ANA);
     let id = company.ask_with_review(Right::Deletion, ANA).await;
     company.work().await;
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.sandbox.calls().reset();
     (id, contacts)
 }
@@ -141,7 +143,7 @@ pub(crate) async fn read_page(
     }
 }
 
-fn copy(report: &PageReport) -> PageReport {
+pub(crate) fn copy(report: &PageReport) -> PageReport {
     PageReport {
         lease: report.lease.clone(),
         operation: report.operation.clone(),
@@ -209,7 +211,7 @@ async fn a_late_worker_changes_nothing(database: TestDatabase) {
     let continues = company.casework.report_page(copy(&late_page)).await.unwrap();
     assert!(matches!(continues, PassContinues::LeaseLost));
     let (lease, operation) = (reading.lease.clone(), reading.operation.clone());
-    company.casework.report_failed_pass(lease, operation, late_failure.clone()).await.unwrap();
+    company.casework.report_shared_failure(lease, operation, late_failure.clone()).await.unwrap();
     assert_eq!(company.dump().await, before, "while another holds the work");
     drop(overtaken);
     another_takes_over(&company).await;
@@ -218,11 +220,11 @@ async fn a_late_worker_changes_nothing(database: TestDatabase) {
     let continues = company.casework.report_page(late_page).await.unwrap();
     assert!(matches!(continues, PassContinues::LeaseLost));
     let (lease, operation) = (reading.lease, reading.operation);
-    company.casework.report_failed_pass(lease, operation, late_failure.clone()).await.unwrap();
+    company.casework.report_shared_failure(lease, operation, late_failure.clone()).await.unwrap();
     assert_eq!(company.dump().await, before, "after the work is over");
 
     // It deleted, and another worker did so meanwhile.
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     let deleting = claim_one(&company).await;
     company.time.advance(LEASE);
     let overtaken = claim_one(&company).await;
@@ -245,7 +247,7 @@ async fn late_reports(company: &Company, assignment: &Assignment, failure: &Find
         assert!(!held.unwrap());
     }
     let extended = company.casework.extend_leases(vec![(lease.id, lease.fence)], LEASE_MS).await.unwrap();
-    assert!(extended.is_empty());
+    assert!(extended.held.is_empty() && extended.renewed.is_empty());
     let Finding::Failed(failed) = failure.clone() else { unreachable!() };
     let at = company.time.now();
     for finding in [
@@ -255,7 +257,7 @@ async fn late_reports(company: &Company, assignment: &Assignment, failure: &Find
         Finding::Released { at },
         failure.clone(),
     ] {
-        let report = Report { assignment: assignment.clone(), finding };
+        let report = Report::whole(assignment.clone(), finding);
         company.casework.settle(vec![report]).await.unwrap();
     }
 }
@@ -280,7 +282,7 @@ async fn a_report_that_is_written_twice_changes_nothing_the_second_time(database
     }
     assert_eq!(company.state(id).await, RequestState::Review);
     assert_eq!(company.records(id).await.len(), 2);
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     let deleting = claim_one(&company).await;
     for target in &deleting.targets {
         let deleted = connector.delete_record(&deleting.members[0].subject, &target.vendor_id).await.unwrap();
@@ -289,8 +291,8 @@ async fn a_report_that_is_written_twice_changes_nothing_the_second_time(database
             assert!(noted.await.unwrap());
         }
     }
-    let finding = Finding::Deleted { prove: true, residuals: connector.residuals_of_deletion() };
-    let report = Report { assignment: deleting, finding };
+    let finding = Finding::Deleted { prove: true, residuals: Vec::new() };
+    let report = Report::whole(deleting, finding);
     company.casework.settle(vec![report.clone()]).await.unwrap();
     let before = company.dump().await;
     company.casework.settle(vec![report.clone()]).await.unwrap();

@@ -1,5 +1,7 @@
 //! The history that a request leaves: what happened, in order, without anybody's data.
 
+use std::collections::BTreeSet;
+
 use habeas_domain::reason::HoldReason;
 use habeas_domain::{RequestId, Right};
 use habeas_store::audit::Anchor;
@@ -41,7 +43,7 @@ async fn an_access_tells_its_life(database: TestDatabase) {
     company.work().await;
     let record = company.records(id).await[0].record.id;
     company.casework.select_record(&operator(), id, record, false, None).await.unwrap();
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.casework.package(&operator(), id).await.unwrap();
     company.casework.package_delivered(&operator(), id).await.unwrap();
     company.time.advance_days(30);
@@ -115,7 +117,7 @@ async fn no_event_names_anybody(database: TestDatabase) {
         company.casework.retry_run(&operator(), id, run).await.unwrap();
         company.work().await;
         company.records(id).await;
-        company.casework.process(&operator(), id).await.unwrap();
+        company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
         company.work().await;
     }
     company.casework.check_connection(&operator(), company.connection.stored.id).await.unwrap();

@@ -1,6 +1,8 @@
 //! What a slow, broken or hostile vendor does to requests: passing failures pass, lasting ones end at a person, and
 //! nothing is deleted twice.
 
+use std::collections::BTreeSet;
+
 use habeas_domain::{Outcome, RequestId, RequestState, Right, RunStatus};
 use habeas_sandbox::faults::{Fault, NOWHERE, Rule, When};
 use habeas_testing::{TestDatabase, on_both_databases};
@@ -299,7 +301,7 @@ async fn a_contact_that_cannot_be_read_is_not_deleted(database: TestDatabase) {
                 .method("GET")
                 .path_contains(format!("/contacts/{contact}/")),
         );
-        company.casework.process(&operator(), id).await.unwrap();
+        company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
         company.work().await;
         needs_a_person(&company, id, RequestState::Erasing, code, &fault).await;
         assert_eq!(company.deletions_of(&contact), (0, 0), "{fault:?}");

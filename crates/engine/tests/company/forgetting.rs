@@ -1,5 +1,7 @@
 //! Habeas must forget too: what was found, then who asked, and the log stays whole.
 
+use std::collections::BTreeSet;
+
 use habeas_casework::CaseworkError;
 use habeas_domain::{Outcome, RequestId, RequestState, Right};
 use habeas_testing::{TestDatabase, on_both_databases};
@@ -48,7 +50,7 @@ async fn closing_a_deletion_destroys_what_was_found_at_once(database: TestDataba
     let id = company.ask_with_review(Right::Deletion, ANA).await;
     company.work().await;
     assert_eq!((rows(&company, "records").await, keys(&company, id).await.len()), (2, 2));
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
     assert_eq!(company.outcome(id).await, Some(Outcome::Erased));
     assert_eq!(rows(&company, "records").await, 0);
@@ -121,7 +123,7 @@ async fn what_is_open_is_never_forgotten(database: TestDatabase) {
     company.time.advance_days(5 * 365);
     assert_eq!(forget(&company).await, 0);
     assert_eq!(company.records(id).await.len(), 2);
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
     assert_eq!(company.outcome(id).await, Some(Outcome::Erased));
 }

@@ -6,6 +6,7 @@
 
 mod support;
 
+mod contacts;
 mod crashes;
 mod events;
 mod faults;

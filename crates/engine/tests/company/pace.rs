@@ -17,7 +17,7 @@ on_both_databases![
 ];
 
 /// Thirty calls a minute of each class, and the product's own share of it.
-const LIMITED: Setup = Setup { people: 0, limit: Some(30), budget: None, pace: Pace::Shared, token: TOKEN };
+const LIMITED: Setup = Setup { limit: Some(30), budget: None, pace: Pace::Shared, ..Setup::USUAL };
 
 fn stayed_below_the_limit(company: &Company) {
     let peaks = &company.sandbox.calls().peaks()["readycloud"];

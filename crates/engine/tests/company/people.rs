@@ -1,5 +1,7 @@
 //! What people do to requests while systems are asked: hold, refuse, take back, skip, stop, and several systems.
 
+use std::collections::BTreeSet;
+
 use habeas_casework::CaseworkError;
 use habeas_casework::intake::IdempotencyKey;
 use habeas_domain::reason::{DenialReason, HoldReason};
@@ -168,7 +170,7 @@ async fn a_deletion_under_way_cannot_be_taken_back(database: TestDatabase) {
     let company = Company::new(database).await;
     let id = company.ask_with_review(Right::Deletion, ANA).await;
     company.work().await;
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     let before = company.dump().await;
     let actor = operator();
     assert!(company.casework.withdraw(&actor, id).await.is_err());
@@ -190,7 +192,7 @@ async fn a_system_that_was_skipped_was_not_asked_so_a_person_looks(database: Tes
         assert_eq!(run.run.detail.sentence(), "skipped by local-operator");
         assert_eq!(run.note.as_deref(), Some("it is being replaced"));
         assert_eq!(company.state(id).await, RequestState::Review, "the other has nothing; this one may");
-        company.casework.process(&operator(), id).await.unwrap();
+        company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
         let request = company.request(id).await.request;
         match right {
             Right::Deletion => assert_eq!(request.outcome, Some(Outcome::ErasedWithExceptions)),
@@ -224,7 +226,7 @@ async fn a_deletion_that_is_skipped_is_an_exception(database: TestDatabase) {
     let id = company.ask_with_review(Right::Deletion, email).await;
     company.work().await;
     company.sandbox.readycloud().revoke_token(OUTLET_TOKEN);
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
     assert_eq!(company.state(id).await, RequestState::Erasing);
     assert_eq!(company.run_at(id, "shop", Phase::Erase).await.run.status, RunStatus::Complete);

@@ -1,5 +1,7 @@
 //! A deletion is not believed but proven: a pass over the vendor's contacts looks for what was deleted.
 
+use std::collections::BTreeSet;
+
 use habeas_domain::{Outcome, Phase, RequestId, RequestState, Right, RunStatus};
 use habeas_sandbox::faults::Fault;
 use habeas_sandbox::readycloud::{ContactSpec, fixtures};
@@ -75,7 +77,7 @@ async fn a_proof_that_fails_is_repeated_without_deleting_again(database: TestDat
         company.work().await;
         company.sandbox.calls().reset();
         company.fault(at_lists(fault.clone()));
-        company.casework.process(&operator(), id).await.unwrap();
+        company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
         company.work().await;
         let run = company.last_run(id).await;
         assert_eq!((run.run.status, run.failure.unwrap().code.as_str()), (RunStatus::Attention, code));
@@ -93,7 +95,7 @@ async fn leaver_in_both(company: &Company) -> (RequestId, [String; 2]) {
     let contacts = [company.add_contact(email), company.add_contact_in(fixtures::SECOND_ORG, email)];
     let id = company.ask_with_review(Right::Deletion, email).await;
     company.work().await;
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     (id, contacts)
 }
 
@@ -137,7 +139,7 @@ async fn what_appears_after_the_review_is_told_and_left_alone(database: TestData
     let id = company.ask_with_review(Right::Deletion, ANA).await;
     company.work().await;
     let new = company.add_contact(ANA);
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
     assert_eq!(company.outcome(id).await, Some(Outcome::Erased));
     assert_eq!(company.deletions_of(&new), (0, 0));
@@ -158,7 +160,7 @@ async fn what_belongs_to_somebody_else_by_now_is_left_alone(database: TestDataba
         ..ContactSpec::default()
     };
     company.sandbox.readycloud().add_contact(theirs).unwrap();
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
     assert_eq!(company.state(id).await, RequestState::Closed);
     assert_eq!(company.sentence(id).await, "nothing to delete");
@@ -172,7 +174,7 @@ async fn what_is_gone_already_counts_as_deleted(database: TestDatabase) {
     let id = company.ask_with_review(Right::Deletion, ANA).await;
     company.work().await;
     assert!(company.sandbox.readycloud().remove_contact(&contacts[0]));
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
     assert_eq!(company.outcome(id).await, Some(Outcome::Erased));
     assert_eq!(company.sentence(id).await, "2 records deleted; verified gone");

@@ -1,5 +1,7 @@
 //! A deletion record by record: what happens to one does not happen to the others.
 
+use std::collections::BTreeSet;
+
 use habeas_domain::{Outcome, RequestState, Right, RunStatus};
 use habeas_sandbox::readycloud::fixtures;
 use habeas_testing::{TestDatabase, on_both_databases};
@@ -12,13 +14,7 @@ on_both_databases![
     a_record_that_cannot_be_deleted_does_not_keep_the_others,
 ];
 
-const WITH_ORDERS: Setup = Setup {
-    people: 0,
-    limit: None,
-    budget: Some(10_000.0),
-    pace: crate::support::Pace::StandingStill,
-    token: fixtures::ORDERS_TOKEN,
-};
+const WITH_ORDERS: Setup = Setup { token: fixtures::ORDERS_TOKEN, ..Setup::USUAL };
 
 async fn a_failure_between_two_records_does_not_repeat_the_first(database: TestDatabase) {
     let company = Company::new(database).await;
@@ -48,7 +44,7 @@ async fn a_record_that_cannot_be_deleted_does_not_keep_the_others(database: Test
     let contacts = company.sandbox.readycloud().contacts_with_email(ANA);
     let id = company.ask_with_review(Right::Deletion, ANA).await;
     company.work().await;
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
     for contact in &contacts {
         assert_eq!(company.deletions_of(contact), (1, 1));

@@ -1,5 +1,7 @@
 //! What a person decides before anything is delivered or deleted, and what needs no person.
 
+use std::collections::BTreeSet;
+
 use habeas_casework::CaseworkError;
 use habeas_casework::intake::NewRequest;
 use habeas_casework::requests::Start;
@@ -35,7 +37,7 @@ async fn in_review(company: &Company, right: Right, email: &str) -> RequestId {
 }
 
 async fn process(company: &Company, id: RequestId) {
-    company.casework.process(&operator(), id).await.unwrap();
+    company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
     company.work().await;
 }
 
@@ -111,13 +113,13 @@ async fn what_was_processed_is_not_processed_again(database: TestDatabase) {
     let company = Company::new(database).await;
     for right in [Right::Access, Right::Deletion] {
         let id = in_review(&company, right, ANA).await;
-        company.casework.process(&operator(), id).await.unwrap();
+        company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
         let before = company.dump().await;
-        let again = company.casework.process(&operator(), id).await;
+        let again = company.casework.process(&operator(), id, BTreeSet::new()).await;
         assert!(matches!(again, Err(CaseworkError::IllegalMove(_))), "{right}");
         assert_eq!(company.dump().await, before, "{right}");
         company.work().await;
-        assert!(company.casework.process(&operator(), id).await.is_err(), "{right}");
+        assert!(company.casework.process(&operator(), id, BTreeSet::new()).await.is_err(), "{right}");
     }
 }
 
@@ -138,9 +140,9 @@ async fn selecting_is_part_of_the_review_alone(database: TestDatabase) {
     assert!(matches!(why, Err(CaseworkError::Validation(_))), "why it is left out, when it is not");
     casework.hold(&actor, id, HoldReason::Other, None).await.unwrap();
     assert!(refused(casework.select_record(&actor, id, record, false, None).await), "held");
-    assert!(refused(casework.process(&actor, id).await), "held");
+    assert!(refused(casework.process(&actor, id, BTreeSet::new()).await), "held");
     casework.resume(&actor, id).await.unwrap();
-    casework.process(&actor, id).await.unwrap();
+    casework.process(&actor, id, BTreeSet::new()).await.unwrap();
     assert!(refused(casework.select_record(&actor, id, record, false, None).await), "too late");
     assert!(refused(casework.select_run(&actor, id, run, false).await), "too late");
 }
@@ -267,7 +269,7 @@ async fn illegal_moves_leave_no_trace(database: TestDatabase) {
     let before = company.dump().await;
     let events = company.history(closed).await.len();
     for id in [triage, collecting, closed] {
-        assert!(casework.process(&actor, id).await.is_err());
+        assert!(casework.process(&actor, id, BTreeSet::new()).await.is_err());
         assert!(casework.resume(&actor, id).await.is_err());
         casework.package_delivered(&actor, id).await.unwrap();
     }

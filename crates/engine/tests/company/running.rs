@@ -20,8 +20,7 @@ on_both_databases![
     people_interfere_while_engines_run_and_nothing_is_lost,
 ];
 
-const REAL: Setup =
-    Setup { people: 0, limit: None, budget: Some(10_000.0), pace: Pace::Real, token: crate::support::TOKEN };
+const REAL: Setup = Setup { pace: Pace::Real, ..Setup::USUAL };
 
 struct Running {
     stop: CancellationToken,

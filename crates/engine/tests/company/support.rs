@@ -1,15 +1,17 @@
-//! A company with one ReadyCloud account: real store, real HTTP, a clock that stands still.
+//! A company with one connected system, ReadyCloud unless it says otherwise: real store, real HTTP, a clock that stands
+//! still.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use habeas_casework::connections::{ConnectionCase, NewConnection};
+use habeas_casework::connections::{ConnectionCase, NewConnection, NewContact};
 use habeas_casework::intake::{Delivery, GivenIdentifier, NewRequest};
 use habeas_casework::queries::{RecordCase, RequestCase, RequestFilter, RunCase};
 use habeas_casework::work::Claimed;
 use habeas_casework::{CapabilityChoices, Casework, CaseworkError, CaseworkSettings, ConnectorSource as _};
+use habeas_domain::capability::DeletionCompletion;
 use habeas_domain::{Actor, IdentifierType, Outcome, Phase, RequestId, RequestState, Right};
 use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
 use habeas_environment::Environment;
@@ -22,6 +24,7 @@ use habeas_testing::TestDatabase;
 pub(crate) use time::{Pace, Time};
 
 mod time;
+mod work;
 
 /// How long the engine of these tests leases work.
 pub(crate) const LEASE: Duration = Duration::from_secs(60);
@@ -41,6 +44,31 @@ pub(crate) const DELETE: &str = "DELETE /api/v2/orgs/{org}/contacts/{contact}/";
 /// One person with two contacts, one of them with the address in its second place and in upper case.
 pub(crate) const ANA: &str = "ana.silva@example.test";
 
+/// Which system a company has connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum System {
+    ReadyCloud,
+    /// Nothing that could be called: a person answers.
+    DirectContact,
+}
+
+impl System {
+    pub(crate) const fn integration(self) -> &'static str {
+        match self {
+            Self::ReadyCloud => "readycloud",
+            Self::DirectContact => "direct_contact",
+        }
+    }
+
+    /// Settings that the vendor accepts.
+    pub(crate) fn settings(self) -> Settings {
+        match self {
+            Self::ReadyCloud => Settings::from_iter([("access_token", TOKEN)]),
+            Self::DirectContact => Settings::from_iter([("processor_email", "owner@shop.example.test")]),
+        }
+    }
+}
+
 /// How a company is set up where it differs from the usual.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup {
@@ -52,14 +80,35 @@ pub(crate) struct Setup {
     pub(crate) budget: Option<f64>,
     /// In which time the company lives.
     pub(crate) pace: Pace,
-    /// The token of the first connection.
+    /// The system of the first connection.
+    pub(crate) system: System,
+    /// ReadyCloud's token of the first connection.
     pub(crate) token: &'static str,
+    /// When the first connection's deletions count as complete; `None` = the product's default.
+    pub(crate) completion: Option<DeletionCompletion>,
+}
+
+impl Setup {
+    /// No limit worth speaking of, and a clock of the company's own that stands still.
+    pub(crate) const USUAL: Self = Self {
+        people: 0,
+        limit: None,
+        budget: Some(10_000.0),
+        pace: Pace::StandingStill,
+        system: System::ReadyCloud,
+        token: TOKEN,
+        completion: None,
+    };
+
+    /// The usual, with another system.
+    pub(crate) const fn at(system: System) -> Self {
+        Self { system, ..Self::USUAL }
+    }
 }
 
 impl Default for Setup {
-    /// No limit worth speaking of, and a clock of the company's own that stands still.
     fn default() -> Self {
-        Self { people: 0, limit: None, budget: Some(10_000.0), pace: Pace::StandingStill, token: TOKEN }
+        Self::USUAL
     }
 }
 
@@ -115,7 +164,11 @@ impl Company {
             sandbox.readycloud().add_token(spec).unwrap();
         }
         let process = open(&database, &environment, &sandbox, setup).await;
-        let connection = connect(&process, "shop", setup.token).await.unwrap();
+        let first = match setup.system {
+            System::ReadyCloud => at_readycloud("shop", setup.token),
+            other => NewConnection { deletion_completion: setup.completion, ..connection_to(other, "shop") },
+        };
+        let connection = process.casework.add_connection(&operator(), first).await.unwrap();
         sandbox.calls().reset();
         Self { time, environment, sandbox, connection, database, setup, process }
     }
@@ -127,7 +180,12 @@ impl Company {
 
     /// Another connection of the company, with a token of its own.
     pub(crate) async fn connect(&self, name: &str, token: &str) -> Result<ConnectionCase, CaseworkError> {
-        connect(&self.process, name, token).await
+        self.casework.add_connection(&operator(), at_readycloud(name, token)).await
+    }
+
+    /// Another connection of the company, to another system.
+    pub(crate) async fn connect_to(&self, system: System, name: &str) -> ConnectionCase {
+        self.casework.add_connection(&operator(), connection_to(system, name)).await.unwrap()
     }
 
     /// Two connections to two accounts, of which each sees one organisation.
@@ -189,40 +247,6 @@ impl Company {
         let asked = emails.iter().map(|email| asking(right, email, false)).collect();
         let created = self.casework.create_requests(&operator(), asked).await.unwrap();
         created.into_iter().map(Result::unwrap).collect()
-    }
-
-    /// Lets the engine work until nothing is due, and lets the waits of retries pass.
-    pub(crate) async fn work(&self) {
-        self.work_of(&self.process).await;
-    }
-
-    /// The same, by another process.
-    pub(crate) async fn work_of(&self, process: &Process) {
-        for _ in 0..2_000 {
-            process.engine.work_until_idle().await;
-            if !self.let_wait_pass().await {
-                return;
-            }
-        }
-        panic!("the work never ends");
-    }
-
-    /// Moves the clock to when work goes on; whether there is any.
-    pub(crate) async fn let_wait_pass(&self) -> bool {
-        let next = self.next_operation().await;
-        if let Some(next) = next {
-            self.time.advance_to(next);
-        }
-        next.is_some()
-    }
-
-    /// When the next operation is due; checks of connections repeat for ever and are left out.
-    pub(crate) async fn next_operation(&self) -> Option<jiff::Timestamp> {
-        use habeas_store::dialect::Sql;
-        static NEXT: Sql =
-            Sql::new("SELECT min({greatest}(next_at, lease_until)) FROM due_work WHERE kind = 'operation'");
-        let mut reader = self.casework.store().reader().await.unwrap();
-        reader.sql(&NEXT).first().await.unwrap().and_then(|row| row.optional_time(0).unwrap())
     }
 
     /// Every request there is.
@@ -336,12 +360,13 @@ async fn open(
 ) -> Process {
     let store = database.open(environment).await;
     let catalogue = Arc::new(Catalogue::default());
-    let options = IntegrationOptions {
-        base_url: Some(sandbox.addresses().readycloud.parse().unwrap()),
+    let at = |address: &str| IntegrationOptions {
+        base_url: Some(address.parse().unwrap()),
         budget: setup.budget,
         ..IntegrationOptions::default()
     };
-    let options = BTreeMap::from([("readycloud".to_owned(), options)]);
+    let addresses = sandbox.addresses();
+    let options = BTreeMap::from([("readycloud".to_owned(), at(&addresses.readycloud))]);
     let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, LEASE).unwrap();
     let casework = Casework::new(store, catalogue, vendors.clone(), CaseworkSettings::default());
     let options = EngineOptions { workers: 2, lease: LEASE, poll_interval: Duration::from_millis(500) };
@@ -349,15 +374,20 @@ async fn open(
     Process { casework, engine, vendors }
 }
 
-async fn connect(process: &Process, name: &str, token: &str) -> Result<ConnectionCase, CaseworkError> {
-    let new = NewConnection {
-        integration: "readycloud".to_owned(),
+pub(crate) fn connection_to(system: System, name: &str) -> NewConnection {
+    NewConnection {
+        integration: system.integration().to_owned(),
         name: name.to_owned(),
-        settings: Settings::from_iter([("access_token", token)]),
+        settings: system.settings(),
         deletion_completion: None,
         capabilities: CapabilityChoices::new(),
-    };
-    process.casework.add_connection(&operator(), new).await
+        contact: NewContact::default(),
+    }
+}
+
+fn at_readycloud(name: &str, token: &str) -> NewConnection {
+    let settings = Settings::from_iter([("access_token", token)]);
+    NewConnection { settings, ..connection_to(System::ReadyCloud, name) }
 }
 
 pub(crate) fn operator() -> Actor {

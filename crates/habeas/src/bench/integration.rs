@@ -7,9 +7,9 @@ use habeas_domain::IdentifierType;
 use habeas_domain::capability::{AccessType, DeletionMethod, DeletionTiming};
 use habeas_integrations::client::Reply;
 use habeas_integrations::{
-    Access, AccessMethod, Capabilities, CheckReport, Connector, Deleted, Deletion, EndpointClass, ErrorKind,
-    FoundRecord, Integration, Manifest, Retry, SettingError, Settings, Subject, VendorClient, VendorError,
-    Verification,
+    Access, AccessMethod, Batch, Capabilities, CheckReport, Collected, Connector, Deleted, Deletion,
+    EndpointClass, ErrorKind, FoundRecord, Integration, Manifest, Presence, Retry, SettingError, Settings,
+    Subject, VendorClient, VendorError, Verification,
 };
 use http::Method;
 use jiff::Timestamp;
@@ -22,13 +22,14 @@ static MANIFEST: Manifest = Manifest {
     name: NAME,
     title: "Benchmark stub",
     summary: "Answers every call after a fixed time.",
-    base_url: "https://stub.example.test",
+    base_url: Some("https://stub.example.test"),
     capabilities: Capabilities {
         access: Some(Access { kind: AccessType::Synchronous, method: AccessMethod::Lookup }),
         deletion: Some(Deletion {
             timing: DeletionTiming::Synchronous,
             method: DeletionMethod::WholeRecord,
             verification: Verification::Answer,
+            batch: Batch::SINGLE,
         }),
         detects_systems: false,
         identifiers: &[IdentifierType::Email],
@@ -39,6 +40,8 @@ static MANIFEST: Manifest = Manifest {
     rate_limits: &[],
     retry_min: Duration::from_millis(50),
     retry_max: Duration::from_secs(5),
+    polling: None,
+    quota: None,
 };
 
 const CLASS: EndpointClass = EndpointClass("any");
@@ -92,10 +95,10 @@ impl Connector for StubConnector {
         Ok(CheckReport::default())
     }
 
-    async fn lookup(&self, subject: &Subject) -> Result<Vec<FoundRecord>, VendorError> {
+    async fn lookup(&self, subject: &Subject) -> Result<Collected, VendorError> {
         let mut answer = self.ask("lookup", subject, false).await?;
         let records = answer["records"].as_array_mut().map(std::mem::take).unwrap_or_default();
-        Ok(records
+        let records = records
             .into_iter()
             .filter_map(|record| match record {
                 Value::Object(fields) => Some(FoundRecord {
@@ -104,17 +107,20 @@ impl Connector for StubConnector {
                     title: "contact".to_owned(),
                     person: None,
                     fields,
+                    file: None,
                 }),
                 _ => None,
             })
-            .collect())
+            .collect();
+        Ok(Collected { records, residuals: Vec::new() })
     }
 
     async fn delete_subject(&self, subject: &Subject) -> Result<Deleted, VendorError> {
         self.ask("delete", subject, true).await.map(|_| Deleted::Deleted)
     }
 
-    async fn still_held(&self, subject: &Subject) -> Result<bool, VendorError> {
-        self.ask("lookup", subject, false).await.map(|answer| answer["records"][0].is_object())
+    async fn presence(&self, subject: &Subject) -> Result<Presence, VendorError> {
+        let answer = self.ask("lookup", subject, false).await?;
+        Ok(if answer["records"][0].is_object() { Presence::Held } else { Presence::GONE })
     }
 }

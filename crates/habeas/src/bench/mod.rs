@@ -17,7 +17,7 @@ use anyhow::{Context as _, ensure};
 use axum::Router;
 use axum::body::Body;
 use futures::{StreamExt as _, stream};
-use habeas_casework::connections::NewConnection;
+use habeas_casework::connections::{NewConnection, NewContact};
 use habeas_casework::{CapabilityChoices, Casework, CaseworkSettings};
 use habeas_domain::Actor;
 use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
@@ -185,6 +185,7 @@ impl Bench {
             settings: Settings::default(),
             deletion_completion: None,
             capabilities: CapabilityChoices::new(),
+            contact: NewContact::default(),
         };
         casework.add_connection(&Actor::local_operator(), connection).await?;
         let engine = Engine::new(casework.clone(), vendors, engine_options);

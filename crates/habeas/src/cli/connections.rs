@@ -43,9 +43,18 @@ pub(crate) struct NewConnection {
     /// When an asynchronous deletion counts as complete
     #[arg(long, value_name = "on_submit|on_completion")]
     pub(crate) deletion_completion: Option<DeletionCompletion>,
-    /// Who serves a capability where it differs from the integration's own way, for example access=off
-    #[arg(long = "capability", value_name = "CAPABILITY=api|off", value_parser = capability)]
+    /// Who serves a capability where it differs from the integration's own way, for example access=direct_contact
+    #[arg(long = "capability", value_name = "CAPABILITY=api|direct_contact|off", value_parser = capability)]
     pub(crate) capabilities: Vec<(Capability, Handling)>,
+    /// Who answers for what is handed to a direct contact
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) contact_email: Option<String>,
+    /// How many days they have [default: contacts.deadline_days of the server's configuration]
+    #[arg(long, value_name = "DAYS")]
+    pub(crate) contact_deadline_days: Option<i64>,
+    /// What happens when they do not answer: skip, or hold (a person decides) [default: hold]
+    #[arg(long, value_name = "skip|hold")]
+    pub(crate) contact_on_expiry: Option<String>,
 }
 
 /// Where the value of a setting comes from. Does not print it.

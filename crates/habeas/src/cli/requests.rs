@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use habeas_domain::lifecycle::RequestState;
-use habeas_domain::reason::{DenialReason, HoldReason, Relationship};
+use habeas_domain::reason::{Acknowledgement, DenialReason, HoldReason, Relationship};
 use habeas_domain::{IdentifierType, RequestId, Right, RunId};
 use jiff::civil::Date;
 
@@ -22,6 +22,8 @@ pub(crate) enum RequestsCommand {
         #[command(flatten)]
         waiting: Waiting,
     },
+    /// List a request's runs: each system's part, with the ids that other commands take
+    Runs { id: RequestId },
     /// End triage: confirm what is asked and ask the systems
     Start {
         id: RequestId,
@@ -42,6 +44,9 @@ pub(crate) enum RequestsCommand {
     /// End the review: deliver, or delete what was left selected
     Process {
         id: RequestId,
+        /// What you have understood, where a run asks for it: brand_user or future_data_blocked; may be repeated
+        #[arg(long, value_name = "WHAT")]
+        acknowledge: Vec<Acknowledgement>,
         #[command(flatten)]
         waiting: Waiting,
     },
@@ -95,6 +100,17 @@ pub(crate) enum RequestsCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Enter what a system's contact answered
+    Answer(Answer),
+    /// Ask a person at the system's owner in the vendor's place
+    HandOver {
+        id: RequestId,
+        /// The run (run_...)
+        run: RunId,
+        /// Their e-mail address
+        #[arg(long)]
+        email: String,
+    },
     /// Fetch the package of an access request
     Package {
         id: RequestId,
@@ -102,6 +118,30 @@ pub(crate) enum RequestsCommand {
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Answer {
+    pub(crate) id: RequestId,
+    /// The run (run_...)
+    pub(crate) run: RunId,
+    /// What they say: data (with files or records), nothing_held, or, to a deletion, deleted
+    #[arg(long, value_name = "data|nothing_held|deleted")]
+    pub(crate) answer: String,
+    /// Who says so
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// What they add
+    #[arg(long)]
+    pub(crate) note: Option<String>,
+    /// What the system holds; may be repeated
+    #[arg(long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// What the system holds, as a JSON list of {"kind", "title", "fields"}
+    #[arg(long, value_name = "FILE.json")]
+    pub(crate) records: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) waiting: Waiting,
 }
 
 #[derive(Debug, Args)]

@@ -52,9 +52,9 @@ impl Direct {
     pub(super) async fn call(&self, call: &Call) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(call.method.clone()).uri(call.path_and_query());
         let mut body = Body::empty();
-        if let Some(value) = &call.body {
-            request = request.header(CONTENT_TYPE, "application/json");
-            body = Body::from(serde_json::to_vec(value)?);
+        if let Some(given) = &call.body {
+            request = request.header(CONTENT_TYPE, &given.media_type);
+            body = Body::from(given.bytes.clone());
         }
         let Ok(answer) = self.router.clone().oneshot(request.body(body)?).await;
         let (head, body) = answer.into_parts();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::{Host, Url};
 
 use super::{Answer, Call};
@@ -58,7 +58,7 @@ impl Remote {
         let address = format!("{}{}", self.base, call.path_and_query());
         let mut request = self.http.request(call.method.clone(), address);
         if let Some(body) = &call.body {
-            request = request.json(body);
+            request = request.header(CONTENT_TYPE, &body.media_type).body(body.bytes.clone());
         }
         // Without the address: it is known, and its query says what was looked for.
         let failed = || format!("the server {} cannot be reached", self.name);

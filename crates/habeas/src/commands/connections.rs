@@ -63,6 +63,16 @@ fn body(new: &NewConnection) -> anyhow::Result<Value> {
         let chosen: BTreeMap<_, _> = new.capabilities.iter().copied().collect();
         body["capabilities"] = json!(chosen);
     }
+    let contact = [
+        ("email", new.contact_email.as_ref().map(|email| json!(email))),
+        ("deadline_days", new.contact_deadline_days.map(|days| json!(days))),
+        ("on_expiry", new.contact_on_expiry.as_ref().map(|choice| json!(choice))),
+    ];
+    let contact: serde_json::Map<String, Value> =
+        contact.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();
+    if !contact.is_empty() {
+        body["contact"] = Value::Object(contact);
+    }
     Ok(body)
 }
 
@@ -132,6 +142,8 @@ fn show(global: &Global, one: &Value) -> anyhow::Result<()> {
         ("integration", text(one, "/integration")),
         ("capabilities", capabilities.join(", ")),
         ("deletion completes", text(one, "/deletion_completion")),
+        ("contact", contact(one)),
+        ("this month", quota(one)),
         ("checked", text(one, "/checked_at")),
         ("failing since", text(one, "/failing_since")),
         ("error", text(one, "/error/message")),
@@ -149,4 +161,21 @@ fn show(global: &Global, one: &Value) -> anyhow::Result<()> {
         output::line(&format!("  warning: {}", text(warning, "")))?;
     }
     Ok(())
+}
+
+/// Who answers for the system, if anybody was asked to.
+fn contact(one: &Value) -> String {
+    if one["contact"].is_null() {
+        return String::new();
+    }
+    let email = text(one, "/contact/email");
+    let who = if email.is_empty() { "answers are entered by hand".to_owned() } else { email };
+    format!("{who}, {} days, then {}", text(one, "/contact/deadline_days"), text(one, "/contact/on_expiry"))
+}
+
+fn quota(one: &Value) -> String {
+    if one["quota"].is_null() {
+        return String::new();
+    }
+    format!("{} of {} {}", text(one, "/quota/used"), text(one, "/quota/limit"), text(one, "/quota/what"))
 }

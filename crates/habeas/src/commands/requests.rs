@@ -1,5 +1,6 @@
 //! `habeas requests ...`
 
+mod answer;
 mod package;
 
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(super) async fn run(global: &Global, command: RequestsCommand) -> anyhow::Re
                 Some(limit) => progress::wait(global, client, &id.to_string(), limit).await,
                 None => show(global, client, id).await,
             },
+            R::Runs { id } => runs(global, client, &id.to_string()).await,
             R::Start { id, policy, right, relationship, waiting } => {
                 let body = object([
                     ("policy", policy.map(Value::from)),
@@ -42,7 +44,13 @@ pub(super) async fn run(global: &Global, command: RequestsCommand) -> anyhow::Re
                 moves.request(id, "start", body, waiting).await
             }
             R::Records { id } => records(global, client, id).await,
-            R::Process { id, waiting } => moves.request(id, "process", json!({}), waiting).await,
+            R::Process { id, acknowledge, waiting } => {
+                let body = match acknowledge.is_empty() {
+                    true => json!({}),
+                    false => json!({"acknowledge": acknowledge}),
+                };
+                moves.request(id, "process", body, waiting).await
+            }
             R::Deny { id, reason, text } => {
                 let body = object([("reason_code", Some(json!(reason))), ("text", text.map(Value::from))]);
                 moves.request(id, "deny", body, Waiting::NOT).await
@@ -61,6 +69,14 @@ pub(super) async fn run(global: &Global, command: RequestsCommand) -> anyhow::Re
             }
             R::Stop { id, run, reason } => {
                 moves.run(id, &run.to_string(), "stop", json!({"reason": reason}), Waiting::NOT).await
+            }
+            R::Answer(given) => {
+                let call = answer::call(&given)?;
+                moves.run_call(given.id, call, false, given.waiting).await
+            }
+            R::HandOver { id, run, email } => {
+                let body = json!({"email": email});
+                moves.run(id, &run.to_string(), "hand-over", body, Waiting::NOT).await
             }
             R::Package { id, out } => package::fetch(global, client, id, &out).await,
         }
@@ -126,6 +142,16 @@ impl Moves<'_> {
         waiting: Waiting,
     ) -> anyhow::Result<Ending> {
         let call = Call::post(&["requests", &id.to_string(), "runs", run, action]).body(body);
+        self.run_call(id, call, action == "retry", waiting).await
+    }
+
+    async fn run_call(
+        &self,
+        id: RequestId,
+        call: Call,
+        leaves_work: bool,
+        waiting: Waiting,
+    ) -> anyhow::Result<Ending> {
         let moved = self.client.json(call).await?;
         if let Some(limit) = waiting.seconds() {
             return progress::wait(self.global, self.client, &id.to_string(), limit).await;
@@ -135,7 +161,7 @@ impl Moves<'_> {
         } else {
             output::line(&progress::run_line(&moved))?;
         }
-        self.hint(action == "retry");
+        self.hint(leaves_work);
         Ok(Ending::Done)
     }
 
@@ -221,14 +247,32 @@ async fn show(global: &Global, client: &Client, id: RequestId) -> anyhow::Result
         ("review", text(&request, "/review")),
         ("delivery", text(&request, "/delivery")),
     ])?;
-    let runs = client.list(Call::get(&["requests", &id, "runs"]), None, None).await?;
-    let mut table = Table::new(&["run", "connection", "phase", "status", "detail"]);
+    runs(global, client, &id).await
+}
+
+async fn runs(global: &Global, client: &Client, id: &str) -> anyhow::Result<Ending> {
+    let runs = client.list(Call::get(&["requests", id, "runs"]), None, None).await?;
+    if global.json {
+        output::json(&runs)?;
+        return Ok(Ending::Done);
+    }
+    let mut table = Table::new(&["run", "connection", "phase", "status", "detail", "vendor job"]);
     for run in runs["items"].as_array().into_iter().flatten() {
-        table.row(run, &["/id", "/connection/name", "/phase", "/status", "/detail"]);
+        table.row(run, &["/id", "/connection/name", "/phase", "/status", "/detail", "/vendor_job"]);
     }
     table.print("No system has been asked yet.")?;
     for trouble in progress::troubles(&runs) {
         output::line(&trouble)?;
+    }
+    for run in runs["items"].as_array().into_iter().flatten() {
+        for residual in run["residuals"].as_array().into_iter().flatten() {
+            let system = text(run, "/connection/name");
+            output::line(&format!(
+                "note of {system}: {}: {}",
+                text(residual, "/what"),
+                text(residual, "/why")
+            ))?;
+        }
     }
     Ok(Ending::Done)
 }

@@ -88,12 +88,13 @@ impl Reader {
         self.mark_later(path, feature);
     }
 
-    /// Notes what the operator set at `path`, or below it if it ends with a dot, as doing nothing in this version.
-    pub(super) fn mark_later(&mut self, path: &str, feature: &str) {
-        let set = self.layers.entries.iter().filter(|(found, (_, source))| {
-            let matches = if path.ends_with('.') { found.starts_with(path) } else { *found == path };
-            matches && *source != Source::Default
-        });
+    /// Notes what the operator set at `path` as doing nothing in this version.
+    fn mark_later(&mut self, path: &str, feature: &str) {
+        let set = self
+            .layers
+            .entries
+            .iter()
+            .filter(|(found, (_, source))| *found == path && *source != Source::Default);
         let notes: Vec<String> = set
             .map(|(found, (_, source))| {
                 format!("`{found}` in {source} has no effect: this version does not have {feature} yet")

@@ -100,11 +100,14 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
 fn request_id(headers: &HeaderMap) -> Option<String> {
     REQUEST_ID_HEADERS.iter().find_map(|name| {
         let value = headers.get(*name)?.to_str().ok()?.trim();
-        let fits = !value.is_empty()
-            && value.len() <= LONGEST_REQUEST_ID
-            && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte));
-        fits.then(|| value.to_owned())
+        is_request_id(value).then(|| value.to_owned())
     })
+}
+
+/// Whether a text looks like the id of a call.
+pub(super) fn is_request_id(text: &str) -> bool {
+    (1..=LONGEST_REQUEST_ID).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=".contains(&byte))
 }
 
 /// `Retry-After` in both of its forms (RFC 9110 § 10.2.3), never longer than an hour.

@@ -29,6 +29,7 @@ pub struct Call {
     pub(super) effect: bool,
     pub(super) patience: Duration,
     pub(super) timeout: Option<Duration>,
+    pub(super) request_id_at: Option<&'static str>,
 }
 
 impl Call {
@@ -40,7 +41,7 @@ impl Call {
     ) -> Self {
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let (body, effect, patience, timeout) = (None, false, Duration::ZERO, None);
-        Self { client, class, method, url, headers, body, effect, patience, timeout }
+        Self { client, class, method, url, headers, body, effect, patience, timeout, request_id_at: None }
     }
 
     /// Appends path segments. Each is percent-encoded, so a value can never become two segments, a query or
@@ -132,6 +133,13 @@ impl Call {
     /// Gives this call another timeout than the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
+        self
+    }
+
+    /// Says where the vendor puts its own id of the call into the body of an answer (a JSON pointer), so that a failure
+    /// of the vendor's own can name it too.
+    pub fn request_id_at(mut self, pointer: &'static str) -> Self {
+        self.request_id_at = Some(pointer);
         self
     }
 

@@ -165,13 +165,8 @@ pub(super) fn cut(answer: &VendorAnswer, error: &reqwest::Error) -> VendorError 
 pub(super) fn too_large(answer: &VendorAnswer, bound: usize) -> VendorError {
     let (retry, _) = after_sending(answer.effect);
     let size = if bound >= 1 << 20 { format!("{} MiB", bound >> 20) } else { format!("{bound} bytes") };
-    VendorError::new(
-        ErrorKind::BadAnswer,
-        retry,
-        format!("the vendor's answer is larger than {size}"),
-        REPORT,
-    )
-    .answered(answer.status.as_u16(), answer.vendor_request_id.clone())
+    VendorError::new(ErrorKind::TooLarge, retry, format!("the vendor's answer is larger than {size}"), REPORT)
+        .answered(answer.status.as_u16(), answer.vendor_request_id.clone())
 }
 
 pub(super) fn not_json(answer: &VendorAnswer) -> VendorError {

@@ -94,7 +94,7 @@ pub struct VendorClient {
     inner: Arc<Inner>,
 }
 
-#[derive(Clone)]
+#[cfg_attr(test, derive(Clone))]
 struct Inner {
     options: ClientOptions,
     transport: Transport,
@@ -139,8 +139,8 @@ impl VendorClient {
     }
 
     /// The same client, asking `permits` for leave.
-    #[must_use]
-    pub fn with_permits(&self, permits: Arc<dyn Permits>) -> Self {
+    #[cfg(test)]
+    pub(crate) fn with_permits(&self, permits: Arc<dyn Permits>) -> Self {
         let mut inner = Inner::clone(&self.inner);
         inner.options.permits = permits;
         Self { inner: Arc::new(inner) }

@@ -38,7 +38,7 @@ impl Outcome {
             Self::Failed { kind: ErrorKind::RateLimited, .. } => "rate_limited",
             Self::Failed { kind: ErrorKind::Unavailable, .. } => "unavailable",
             Self::Failed { kind: ErrorKind::Paced, .. } => "paced",
-            Self::Failed { kind: ErrorKind::BadAnswer, .. } => "bad_answer",
+            Self::Failed { kind: ErrorKind::BadAnswer | ErrorKind::TooLarge, .. } => "bad_answer",
             Self::Failed { .. } => "rejected",
         }
     }

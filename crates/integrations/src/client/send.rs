@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{StatusCode, header};
 use url::Url;
 
-use super::answer::VendorAnswer;
+use super::answer::{VendorAnswer, is_request_id};
 use super::call::Call;
 use super::observe::{Observation, Outcome};
 use super::{VendorClient, fault, observe};
@@ -16,6 +16,8 @@ use crate::manifest::EndpointClass;
 /// How long everybody waits after a "too many requests" that names no time; the engine lengthens it if it
 /// repeats.
 const SHORTEST_PUSH_BACK: Duration = Duration::from_secs(1);
+/// How much of a failure's body is read for the id of the call.
+const LONGEST_EXPLANATION: usize = 16 << 10;
 /// A waiting call asks for leave this often before it is given back.
 const MOST_TURNS: u32 = 8;
 
@@ -92,7 +94,7 @@ async fn leave(
 }
 
 async fn exchange(call: Call) -> Result<VendorAnswer, VendorError> {
-    let Call { client, method, url, headers, body, effect, timeout, .. } = call;
+    let Call { client, method, url, headers, body, effect, timeout, request_id_at, .. } = call;
     let options = &client.inner.options;
     let url = url?;
     let mut request = client
@@ -110,6 +112,12 @@ async fn exchange(call: Call) -> Result<VendorAnswer, VendorError> {
     let status = response.status();
     let mut answer = VendorAnswer::new(status, response.headers(), options.environment.now());
     answer.effect = effect;
+    let is_failure = status.is_server_error()
+        || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
+    if let (true, Some(pointer)) = (is_failure, request_id_at) {
+        let named = named_in_body(&mut response, &answer, pointer).await;
+        answer.vendor_request_id = named.or(answer.vendor_request_id);
+    }
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Err(fault::rate_limited(&answer));
     }
@@ -126,6 +134,19 @@ async fn exchange(call: Call) -> Result<VendorAnswer, VendorError> {
         Err(error) => return Err(error),
     }
     Ok(answer)
+}
+
+/// The vendor's own id of a call that failed, where its body names one. Whatever is wrong with the body, the failure
+/// stays what it is.
+async fn named_in_body(
+    response: &mut reqwest::Response,
+    answer: &VendorAnswer,
+    pointer: &str,
+) -> Option<String> {
+    let body = bounded(response, answer, LONGEST_EXPLANATION).await.ok()?;
+    let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
+    let id = body.pointer(pointer)?.as_str()?;
+    is_request_id(id).then(|| id.to_owned())
 }
 
 async fn bounded(

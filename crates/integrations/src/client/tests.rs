@@ -200,7 +200,7 @@ async fn an_answer_over_the_bound_is_not_read(#[case] header: &str) {
     let server = Server::that(Act::Raw([head.into_bytes(), vec![b' '; 4096]].concat())).await;
     let small = client_with(ClientOptions { max_body_bytes: 1024, ..options(&server.base) });
     let error = small.get(READ).path(["x"]).send().await.unwrap_err();
-    assert_eq!(error.kind, ErrorKind::BadAnswer);
+    assert_eq!(error.kind, ErrorKind::TooLarge);
     assert!(error.message.contains("larger than 1024 bytes"), "{error}");
 }
 
@@ -458,4 +458,20 @@ async fn a_call_is_counted_once_by_its_outcome(#[case] act: Act, #[case] outcome
 fn failures_have_a_word(#[case] kind: ErrorKind, #[case] retry: Retry, #[case] word: &str) {
     let error = VendorError::new(kind, retry, "", "");
     assert_eq!(observe::Outcome::of_error(&error).word(), word);
+}
+
+#[tokio::test]
+async fn a_failure_names_the_call_that_its_body_names() {
+    for (status, body, expected) in [
+        (503, r#"{"meta":{"requestId":"0c4f2a53-1"}}"#, Some("0c4f2a53-1")),
+        (429, r#"{"meta":{"requestId":"0c4f2a53-2"}}"#, Some("0c4f2a53-2")),
+        (500, r#"{"meta":{"requestId":"ana@example.test"}}"#, None),
+        (500, r#"{"meta":{"requestId":7}}"#, None),
+        (500, "not JSON", None),
+    ] {
+        let server = Server::that(Act::json(status, body)).await;
+        let call = client(&server.base).get(READ).path(["x"]).request_id_at("/meta/requestId");
+        let error = call.send().await.unwrap_err();
+        assert_eq!((error.status, error.vendor_request_id.as_deref()), (Some(status), expected), "{body}");
+    }
 }

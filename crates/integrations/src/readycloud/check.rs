@@ -10,7 +10,7 @@ use super::api::{self, Api, Organisation};
 use super::errors::{self, Asked};
 use super::manifest::{COMPANY_SCOPE, CONTACT_SCOPE, MANIFEST, ORDER_SCOPE};
 use crate::client::Reply;
-use crate::connector::{CheckReport, PermissionReport, PermissionState};
+use crate::connector::{CheckReport, PermissionState};
 use crate::error::{ErrorKind, VendorError};
 
 /// A contact that does not exist: right in form (32 characters of the key alphabet) and as unlikely as a
@@ -60,22 +60,13 @@ pub(super) async fn permissions(api: &Api) -> Result<CheckReport, VendorError> {
         }
         Reply::Refused(answer) => return Err(errors::refused(&answer, Asked::Organisations)),
     }
-    let state = |permission| match permission {
+    let state = |permission: &str| match permission {
         COMPANY_SCOPE => company,
         CONTACT_SCOPE => contact,
         ORDER_SCOPE => orders,
         _ => PermissionState::NotYetProven,
     };
-    let permissions = MANIFEST
-        .permissions
-        .iter()
-        .map(|needed| PermissionReport {
-            permission: needed.permission.to_owned(),
-            needed_for: needed.needed_for.to_owned(),
-            state: state(needed.permission),
-        })
-        .collect();
-    Ok(CheckReport { permissions, warnings: Vec::new() })
+    Ok(CheckReport::of(&MANIFEST, state))
 }
 
 /// The keys of the organisations that are in use.

@@ -73,22 +73,23 @@ impl Connector for ReadyCloudConnector {
             _ => Err(errors::refused(&answer, Asked::Deletion)),
         }
     }
+}
 
-    fn residuals_of_deletion(&self) -> Vec<Residual> {
-        let residual = |what: &str, why: &str| Residual { what: what.to_owned(), why: why.to_owned() };
-        vec![
-            residual(
-                "orders",
-                "each order keeps its own copy of name, e-mail address, telephone number and postal address, and the \
-                 permissions of this integration do not reach orders; remove them in ReadyCloud by hand if they must go",
-            ),
-            residual(
-                "store synchronisation",
-                "a shop that is connected to ReadyCloud may create the contact again from its own data; delete the \
-                 person there as well",
-            ),
-        ]
-    }
+/// What stays after a deletion.
+pub(super) fn residuals_of_deletion() -> Vec<Residual> {
+    let residual = |what: &str, why: &str| Residual { what: what.to_owned(), why: why.to_owned() };
+    vec![
+        residual(
+            "orders",
+            "each order keeps its own copy of name, e-mail address, telephone number and postal address, and the \
+             permissions of this integration do not reach orders; remove them in ReadyCloud by hand if they must go",
+        ),
+        residual(
+            "store synchronisation",
+            "a shop that is connected to ReadyCloud may create the contact again from its own data; delete the \
+             person there as well",
+        ),
+    ]
 }
 
 /// A record's id, as the scan gave it.

@@ -6,8 +6,8 @@ use habeas_domain::IdentifierType;
 use habeas_domain::capability::{AccessType, DeletionMethod, DeletionTiming};
 
 use crate::manifest::{
-    Access, AccessMethod, Capabilities, Deletion, EndpointClass, Manifest, NeededPermission, RateLimit,
-    Setting, Verification,
+    Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, NeededPermission,
+    RateLimit, Setting, Verification,
 };
 
 /// GET calls (ReadyCloud API V2, rate limiting page).
@@ -26,7 +26,7 @@ pub(super) static MANIFEST: Manifest = Manifest {
     name: "readycloud",
     title: "ReadyCloud",
     summary: "Shipping contacts of a team: names, postal and e-mail addresses, telephone numbers and notes.",
-    base_url: "https://www.readycloud.com",
+    base_url: Some("https://www.readycloud.com"),
     capabilities: CAPABILITIES,
     settings: &[Setting {
         key: super::settings::ACCESS_TOKEN,
@@ -71,6 +71,8 @@ pub(super) static MANIFEST: Manifest = Manifest {
     // The rate limiting page advises 1, 2, 4 ... 128 seconds with random jitter.
     retry_min: Duration::from_secs(1),
     retry_max: Duration::from_secs(128),
+    polling: None,
+    quota: None,
 };
 
 const CAPABILITIES: Capabilities = Capabilities {
@@ -79,6 +81,7 @@ const CAPABILITIES: Capabilities = Capabilities {
         timing: DeletionTiming::Synchronous,
         method: DeletionMethod::Standard,
         verification: Verification::Scan,
+        batch: Batch::SINGLE,
     }),
     // The product lists system detection for ReadyCloud, but no endpoint within the scopes `contact` and
     // `company-read_only` is known to name another system: declaring it would promise what no call can

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::client::VendorClient;
-use crate::connector::{Connector, Integration, SettingError, Settings};
+use crate::connector::{Connector, Integration, Residual, SettingError, Settings};
 use crate::error::{ErrorKind, Retry, VendorError};
 use crate::manifest::Manifest;
 
@@ -41,6 +41,10 @@ impl Integration for ReadyCloud {
     /// The vendor counts per API client, and a token belongs to one: the token is all that is known of it.
     fn account(&self, settings: &Settings) -> SecretString {
         SecretString::from(settings.text(settings::ACCESS_TOKEN))
+    }
+
+    fn residuals_of_deletion(&self) -> Vec<Residual> {
+        connector::residuals_of_deletion()
     }
 
     fn connect(&self, settings: &Settings, client: VendorClient) -> Result<Box<dyn Connector>, VendorError> {

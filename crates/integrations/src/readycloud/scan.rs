@@ -285,6 +285,7 @@ impl Reader<'_> {
             title: contact.title(),
             person: contact.person(),
             fields: contact.0.clone(),
+            file: None,
         }];
         if self.orders_readable == Some(false) {
             return Ok(Step::Read { records, residual: None });
@@ -306,6 +307,7 @@ impl Reader<'_> {
                         // The name of whoever it is shipped to, which need not be the subject.
                         person: None,
                         fields: order.0,
+                        file: None,
                     });
                 }
                 (!orders.is_complete).then(not_all)

@@ -271,7 +271,7 @@ fn the_catalogue_offers_it() {
         VendorClient::new(
             crate::ClientOptions::new(
                 manifest.name,
-                manifest.base_url.parse().unwrap(),
+                manifest.base_url.unwrap().parse().unwrap(),
                 habeas_environment::Environment::system()
             ),
             VendorClient::transport().unwrap()

@@ -21,12 +21,12 @@ mod records;
 mod requests;
 mod runs;
 
-/// How many times more than others the bulk route takes.
-const BULK_FACTOR: usize = 32;
+/// How many times more than others the bulk route and answers with files take.
+const LARGE_FACTOR: usize = 32;
 
 /// Every route with its part of the OpenAPI document.
 pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
-    let bulk_limit = DefaultBodyLimit::max(body_limit.saturating_mul(BULK_FACTOR));
+    let large = DefaultBodyLimit::max(body_limit.saturating_mul(LARGE_FACTOR));
     OpenApiRouter::default()
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
@@ -40,7 +40,7 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         .routes(routes!(connections::show_connection, connections::remove_connection))
         .routes(routes!(connections::check_connection))
         .routes(routes!(requests::list_requests, requests::create_request))
-        .routes(routes!(bulk::create_requests).layer(bulk_limit))
+        .routes(routes!(bulk::create_requests).layer(large))
         .routes(routes!(requests::search_requests))
         .routes(routes!(requests::show_request))
         .routes(routes!(requests::list_events))
@@ -58,6 +58,8 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         .routes(routes!(runs::retry_run))
         .routes(routes!(runs::skip_run))
         .routes(routes!(runs::stop_run))
+        .routes(routes!(runs::answer_run).layer(large))
+        .routes(routes!(runs::hand_over_run))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(api_keys::delete_api_key))
         .routes(routes!(api_keys::revoke_api_key))

@@ -158,7 +158,8 @@ fn refused_start(error: CaseworkError) -> Problem {
     }
 }
 
-/// Ends the review: the package is built, or the systems delete what was left selected.
+/// Ends the review: the package is built, or the systems delete what was left selected. While a request is being erased
+/// it acknowledges what runs in attention wait for.
 #[utoipa::path(
     post, path = "/api/v1/requests/{id}/process", tag = "requests", request_body = Option<ProcessShape>,
     params(("id" = String, Path, description = "Its id")), responses((status = OK, body = RequestShape))
@@ -167,9 +168,10 @@ pub(crate) async fn process_request(
     State(state): State<ServerState>,
     Caller(actor): Caller,
     Ids(id): Ids<RequestId>,
-    OptionalJson(_process): OptionalJson<ProcessShape>,
+    OptionalJson(process): OptionalJson<ProcessShape>,
 ) -> Result<Json<RequestShape>, Problem> {
-    state.casework.process(&actor, id).await?;
+    let acknowledged = process.acknowledged.unwrap_or_default().into_iter().map(|word| word.0).collect();
+    state.casework.process(&actor, id, acknowledged).await?;
     shown(&state, &actor, id).await
 }
 

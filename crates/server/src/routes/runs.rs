@@ -1,16 +1,19 @@
 //! One connection's part in a request.
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use habeas_domain::{Actor, RequestId, RunId};
 
+use crate::answer_form;
 use crate::authentication::Caller;
 use crate::extract::{Ids, Json as JsonBody, OptionalJson, Query};
 use crate::problem::Problem;
 use crate::shapes::Page;
 use crate::shapes::page::Paging;
 use crate::shapes::requests::NothingShape;
-use crate::shapes::runs::{ReasonShape, RunSelectionShape, RunShape};
+use crate::shapes::runs::{
+    ContactAnswerFormShape, ContactAnswerShape, HandOverShape, ReasonShape, RunSelectionShape, RunShape,
+};
 use crate::state::ServerState;
 
 /// A request's runs, in the order in which they were planned.
@@ -112,5 +115,48 @@ pub(crate) async fn stop_run(
     JsonBody(ReasonShape { reason }): JsonBody<ReasonShape>,
 ) -> Result<Json<RunShape>, Problem> {
     state.casework.stop_run(&actor, id, run, reason).await?;
+    shown(&state, &actor, id, run).await
+}
+
+/// Takes the answer of a system's contact, as a person who works on the request enters it.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/runs/{run}/answer", tag = "runs",
+    request_body(
+        description = "JSON, or a form if there are files.",
+        content((ContactAnswerShape = "application/json"), (ContactAnswerFormShape = "multipart/form-data"))
+    ),
+    params(
+        ("id" = String, Path, description = "The request's id"),
+        ("run" = String, Path, description = "The run's id")
+    ),
+    responses((status = OK, body = RunShape))
+)]
+pub(crate) async fn answer_run(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids((id, run)): Ids<(RequestId, RunId)>,
+    request: Request,
+) -> Result<Json<RunShape>, Problem> {
+    let answer = answer_form::read(request, &state).await?;
+    state.casework.answer_run(&actor, id, run, answer).await?;
+    shown(&state, &actor, id, run).await
+}
+
+/// Hands a run over to a person at the system's owner, who then answers in the vendor's place.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/runs/{run}/hand-over", tag = "runs", request_body = HandOverShape,
+    params(
+        ("id" = String, Path, description = "The request's id"),
+        ("run" = String, Path, description = "The run's id")
+    ),
+    responses((status = OK, body = RunShape))
+)]
+pub(crate) async fn hand_over_run(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids((id, run)): Ids<(RequestId, RunId)>,
+    JsonBody(HandOverShape { email }): JsonBody<HandOverShape>,
+) -> Result<Json<RunShape>, Problem> {
+    state.casework.hand_over_run(&actor, id, run, &email).await?;
     shown(&state, &actor, id, run).await
 }

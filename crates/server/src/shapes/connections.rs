@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use habeas_casework::connections::{ConnectionCase, NewConnection};
+use habeas_casework::connections::{ConnectionCase, NewConnection, NewContact};
 use habeas_domain::capability::Capability;
 use habeas_integrations::{PermissionReport, Settings, VendorError};
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::runs::FailureShape;
-use super::words::{DeletionCompletionWord, HandlingWord, Word};
+use super::words::{DeletionCompletionWord, HandlingWord, OnExpiryWord, Word};
 use crate::problem::Problem;
 use crate::strict::shown;
 
@@ -31,9 +31,21 @@ pub(crate) struct NewConnectionShape {
     deletion_completion: Option<DeletionCompletionWord>,
     /// Who serves each capability, where it differs from the manifest.
     capabilities: Option<CapabilitiesShape>,
-    /// Who answers for a capability that is handed to a direct contact. Not possible yet.
-    #[schema(value_type = Option<Object>)]
-    contact: Option<serde_json::Value>,
+    /// Who answers for a capability that is handed to a direct contact.
+    contact: Option<NewContactShape>,
+}
+
+/// Who answers for a capability that is handed to a direct contact.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewContact)]
+pub(crate) struct NewContactShape {
+    /// Their e-mail address; without one, answers are entered by hand.
+    email: Option<String>,
+    /// How long they have; the installation's usual time if left out.
+    deadline_days: Option<i64>,
+    /// What happens then: the run is skipped, or a person decides (`hold`, if left out).
+    on_expiry: Option<OnExpiryWord>,
 }
 
 /// Shows no settings.
@@ -62,10 +74,6 @@ pub(crate) struct CapabilitiesShape {
 impl NewConnectionShape {
     /// As casework takes it.
     pub(crate) fn accept(self) -> Result<NewConnection, Problem> {
-        if self.contact.is_some() {
-            let message = "is not possible yet: nothing can be handed to a direct contact; leave it out";
-            return Err(Problem::field("contact", message));
-        }
         let mut settings = Settings::default();
         for (key, value) in self.settings {
             // A name that is none may be a secret in the wrong place.
@@ -88,6 +96,11 @@ impl NewConnectionShape {
             settings,
             deletion_completion: self.deletion_completion.map(|word| word.0),
             capabilities: chosen.into_iter().filter_map(|(one, handling)| Some((one, handling?.0))).collect(),
+            contact: self.contact.map_or_else(NewContact::default, |contact| NewContact {
+                email: contact.email,
+                deadline_days: contact.deadline_days,
+                on_expiry: contact.on_expiry.map(|word| word.0),
+            }),
         })
     }
 }
@@ -118,12 +131,45 @@ pub(crate) struct ConnectionShape {
     deletion_completion: Option<String>,
     /// Who serves each capability.
     capabilities: CapabilitiesShape,
-    /// Who answers for capabilities that are handed to a direct contact.
-    #[schema(value_type = Option<Object>)]
-    contact: Option<()>,
+    /// Who answers for capabilities that are handed to a direct contact; null where none is.
+    contact: Option<ContactShape>,
+    /// What the vendor counts by the month; null where it counts nothing.
+    quota: Option<QuotaShape>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
+}
+
+/// A connection's direct contact.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Contact)]
+pub(crate) struct ContactShape {
+    /// Their e-mail address; null where answers are entered by hand.
+    email: Option<String>,
+    /// How long they have; a fraction only where the installation's time is set in seconds.
+    #[schema(value_type = f64)]
+    deadline_days: serde_json::Number,
+    /// What happens then.
+    on_expiry: OnExpiryWord,
+}
+
+/// Shows no address.
+impl std::fmt::Debug for ContactShape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ContactShape")
+    }
+}
+
+/// A quota that the vendor counts by the calendar month (UTC).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Quota)]
+pub(crate) struct QuotaShape {
+    /// What is counted.
+    what: String,
+    /// How much a month allows.
+    limit: u64,
+    /// What this installation has used this month, over every connection to the same vendor account.
+    used: u64,
 }
 
 /// What a check showed of a permission.
@@ -155,6 +201,15 @@ impl From<PermissionReport> for PermissionShape {
     }
 }
 
+/// Whole days as a whole number.
+fn days(seconds: i64) -> serde_json::Number {
+    const DAY: i64 = 86_400;
+    if seconds % DAY == 0 {
+        return (seconds / DAY).into();
+    }
+    serde_json::Number::from_f64(seconds as f64 / DAY as f64).unwrap_or_else(|| 0.into())
+}
+
 impl From<ConnectionCase> for ConnectionShape {
     fn from(case: ConnectionCase) -> Self {
         let handling = |capability| case.capabilities.get(&capability).copied().map(Word);
@@ -173,7 +228,16 @@ impl From<ConnectionCase> for ConnectionShape {
                 deletion: handling(Capability::Deletion),
                 system_detection: handling(Capability::SystemDetection),
             },
-            contact: None,
+            contact: case.contact.map(|contact| ContactShape {
+                email: contact.email,
+                deadline_days: days(contact.deadline_seconds),
+                on_expiry: Word(contact.on_expiry),
+            }),
+            quota: case.quota.map(|case| QuotaShape {
+                what: case.quota.what.to_owned(),
+                limit: case.quota.limit,
+                used: case.used,
+            }),
             created_at: case.stored.created_at,
         }
     }

@@ -15,8 +15,9 @@ pub(crate) struct IntegrationShape {
     title: String,
     /// What the system holds.
     summary: String,
-    /// The vendor's host in production.
-    base_url: String,
+    /// The vendor's address in production, with `{setting}` where a setting of the connection stands in the host name;
+    /// null where no vendor is called.
+    base_url: Option<String>,
     /// What it can do: `access`, `deletion`, `detects_systems`, `identifiers`.
     #[schema(value_type = Object)]
     capabilities: Value,
@@ -33,6 +34,12 @@ pub(crate) struct IntegrationShape {
     retry_min: u64,
     /// Longest wait between two attempts, in milliseconds.
     retry_max: u64,
+    /// How the vendor's jobs are followed: `min`, `max` and `deadline` in milliseconds; null where it has none.
+    #[schema(value_type = Option<Object>)]
+    polling: Option<Value>,
+    /// What the vendor counts by the month: `what` and `limit`.
+    #[schema(value_type = Option<Object>)]
+    quota: Option<Value>,
 }
 
 /// A field of a connection.

@@ -339,10 +339,10 @@ impl From<StartShape> for Start {
 #[serde(deny_unknown_fields)]
 #[schema(as = Process)]
 pub(crate) struct ProcessShape {
-    /// What a person has understood. No integration of this version asks for any.
+    /// What a person has understood: `brand_user` (the person also has an account at the vendor that would be deleted;
+    /// without it that run waits in attention) and `future_data_blocked` (the vendor also blocks future data).
     #[serde(rename = "acknowledge")]
-    #[expect(dead_code, reason = "read so that wrong words are refused")]
-    acknowledged: Option<Vec<AcknowledgementWord>>,
+    pub(crate) acknowledged: Option<Vec<AcknowledgementWord>>,
 }
 
 /// Why a request is refused.

@@ -1,13 +1,15 @@
 //! Runs.
 
 use habeas_casework::RunFailure;
+use habeas_casework::contacts::{AnsweredRecord, ContactAnswer};
+use habeas_casework::details::GivenAnswer;
 use habeas_casework::queries::RunCase;
-use habeas_integrations::VendorError;
+use habeas_integrations::{FoundFile, VendorError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::words::{PhaseWord, RunStatusWord, Word};
+use super::words::{AnswerWord, PhaseWord, RunStatusWord, Word};
 
 /// One connection's part in a request in one phase.
 #[derive(Debug, Serialize, ToSchema)]
@@ -39,7 +41,6 @@ pub(crate) struct RunShape {
     #[schema(value_type = Option<String>, format = DateTime)]
     next_at: Option<Timestamp>,
     /// The vendor's own id of its job.
-    #[schema(value_type = Option<String>)]
     vendor_job: Option<String>,
     /// What went wrong.
     error: Option<FailureShape>,
@@ -48,6 +49,8 @@ pub(crate) struct RunShape {
     residuals: serde_json::Value,
     /// Why a person left it out.
     note: Option<String>,
+    /// What the system's contact answered, besides records.
+    answer: Option<GivenAnswerShape>,
     /// When it was planned.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -111,7 +114,7 @@ impl From<&VendorError> for FailureShape {
 
 impl From<RunCase> for RunShape {
     fn from(case: RunCase) -> Self {
-        let RunCase { run, connection_name, integration, failure, note, records_selected } = case;
+        let RunCase { run, connection_name, integration, failure, note, answer, records_selected } = case;
         let detail_code = serde_json::to_value(&run.detail)
             .ok()
             .and_then(|detail| detail.get("code").and_then(|code| code.as_str().map(str::to_owned)));
@@ -132,10 +135,11 @@ impl From<RunCase> for RunShape {
             deleted: run.deleted,
             attempts: run.attempts,
             next_at: run.next_at,
-            vendor_job: None,
+            vendor_job: run.vendor_job,
             error: failure.map(FailureShape::from),
             residuals: run.residuals,
             note,
+            answer: answer.map(GivenAnswerShape::from),
             created_at: run.created_at,
             settled_at: run.settled_at,
         }
@@ -149,6 +153,114 @@ impl From<RunCase> for RunShape {
 pub(crate) struct ReasonShape {
     /// For whoever reads the case later.
     pub(crate) reason: String,
+}
+
+/// What a contact answered, besides records.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = GivenAnswer)]
+pub(crate) struct GivenAnswerShape {
+    /// `data`, `nothing_held` or `deleted`.
+    answer: String,
+    /// Who says so.
+    name: Option<String>,
+    /// What they added.
+    note: Option<String>,
+}
+
+impl From<GivenAnswer> for GivenAnswerShape {
+    fn from(given: GivenAnswer) -> Self {
+        Self { answer: given.answer, name: given.name, note: given.note }
+    }
+}
+
+/// The answer of a system's contact.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ContactAnswer)]
+pub(crate) struct ContactAnswerShape {
+    /// `data` (comes with records or files) or `nothing_held` where the system was asked what it holds; `deleted` or
+    /// `nothing_held` where it was asked to delete.
+    pub(crate) answer: AnswerWord,
+    /// Who says so.
+    pub(crate) name: Option<String>,
+    /// What they add.
+    pub(crate) note: Option<String>,
+    /// What the system holds.
+    pub(crate) records: Option<Vec<AnsweredRecordShape>>,
+}
+
+/// Shows nothing of what was written.
+impl std::fmt::Debug for ContactAnswerShape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("ContactAnswerShape").field("answer", &self.answer).finish_non_exhaustive()
+    }
+}
+
+/// A record that a contact brings.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AnsweredRecord)]
+pub(crate) struct AnsweredRecordShape {
+    /// What it is (`invoice`).
+    kind: String,
+    /// How a reviewer recognises it.
+    title: String,
+    /// What is held.
+    #[serde(default)]
+    #[schema(value_type = Object)]
+    fields: serde_json::Map<String, serde_json::Value>,
+}
+
+/// The same answer as a form with files.
+#[derive(ToSchema)]
+#[schema(as = ContactAnswerForm)]
+#[expect(dead_code, reason = "describes the form in the document; the parts are read one by one")]
+pub(crate) struct ContactAnswerFormShape {
+    /// As in the JSON form.
+    answer: AnswerWord,
+    /// Who says so.
+    name: Option<String>,
+    /// What they add.
+    note: Option<String>,
+    /// The records as JSON text.
+    records: Option<String>,
+    /// What the system holds, as files; may be repeated.
+    #[schema(value_type = Vec<String>, format = Binary)]
+    files: Vec<Vec<u8>>,
+}
+
+impl ContactAnswerShape {
+    /// As casework takes it.
+    pub(crate) fn with(self, files: Vec<FoundFile>) -> ContactAnswer {
+        ContactAnswer {
+            answer: self.answer.0,
+            name: self.name,
+            note: self.note,
+            records: self
+                .records
+                .unwrap_or_default()
+                .into_iter()
+                .map(|one| AnsweredRecord { kind: one.kind, title: one.title, fields: one.fields })
+                .collect(),
+            files,
+        }
+    }
+}
+
+/// To whom a run is handed over.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = HandOver)]
+pub(crate) struct HandOverShape {
+    /// Their e-mail address.
+    pub(crate) email: String,
+}
+
+/// Shows no address.
+impl std::fmt::Debug for HandOverShape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("HandOverShape")
+    }
 }
 
 /// Whether a connection is part of what is delivered or deleted.

@@ -59,6 +59,7 @@ vocabularies! {
     habeas_domain::RunStatus as RunStatusWord, "run status", "RunStatus";
     habeas_domain::capability::DeletionCompletion as DeletionCompletionWord, "deletion completion", "DeletionCompletion";
     habeas_domain::capability::Handling as HandlingWord, "handling", "Handling";
+    habeas_domain::reason::Acknowledgement as AcknowledgementWord, "acknowledgement", "Acknowledgement";
     habeas_domain::reason::DenialReason as DenialReasonWord, "reason code", "DenialReason";
     habeas_domain::reason::HoldReason as HoldReasonWord, "hold reason", "HoldReason";
     habeas_domain::reason::Relationship as RelationshipWord, "relationship", "Relationship";
@@ -77,28 +78,29 @@ impl Vocabulary for habeas_casework::intake::Delivery {
     }
 }
 
-/// What a person confirms to have understood before a deletion begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Acknowledgement {
-    /// The subject is a user of the vendor's brand account.
-    BrandUser,
-    /// The vendor will refuse the person's future data as well.
-    FutureDataBlocked,
-}
+/// What a contact says.
+pub(crate) type AnswerWord = Word<habeas_casework::contacts::Answer>;
 
-/// A thing to have understood.
-pub(crate) type AcknowledgementWord = Word<Acknowledgement>;
-
-impl Vocabulary for Acknowledgement {
-    const LABEL: &'static str = "acknowledgement";
-    const NAME: &'static str = "Acknowledgement";
-    const WORDS: &'static [Self] = &[Self::BrandUser, Self::FutureDataBlocked];
+impl Vocabulary for habeas_casework::contacts::Answer {
+    const LABEL: &'static str = "answer";
+    const NAME: &'static str = "Answer";
+    const WORDS: &'static [Self] = &[Self::Data, Self::NothingHeld, Self::Deleted];
 
     fn spelling(self) -> &'static str {
-        match self {
-            Self::BrandUser => "brand_user",
-            Self::FutureDataBlocked => "future_data_blocked",
-        }
+        self.as_str()
+    }
+}
+
+/// What happens when a contact does not answer in time.
+pub(crate) type OnExpiryWord = Word<habeas_casework::contacts::OnExpiry>;
+
+impl Vocabulary for habeas_casework::contacts::OnExpiry {
+    const LABEL: &'static str = "choice";
+    const NAME: &'static str = "OnExpiry";
+    const WORDS: &'static [Self] = &[Self::Skip, Self::Hold];
+
+    fn spelling(self) -> &'static str {
+        self.as_str()
     }
 }
 

@@ -6,6 +6,7 @@ mod audit;
 mod bad_input;
 mod bulk;
 mod connections;
+mod contacts;
 mod documents;
 mod errors;
 mod health;

@@ -19,7 +19,7 @@ async fn runs_and_records_look_as_the_contract_says() {
             "connection": {"id": shop["id"], "name": "shop", "integration": "stub"},
             "selected": true, "records_found": 2, "records_selected": 2, "deleted": null, "attempts": 0,
             "next_at": null, "vendor_job": null, "error": null, "residuals": [], "note": null,
-            "created_at": "2026-06-01T09:00:00Z", "settled_at": "2026-06-01T09:00:00Z",
+            "answer": null, "created_at": "2026-06-01T09:00:00Z", "settled_at": "2026-06-01T09:00:00Z",
         })
     );
     let before = world.events().await;

@@ -91,6 +91,8 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("post", "/api/v1/requests/{id}/runs/{run}/skip" | "/api/v1/requests/{id}/runs/{run}/stop") => {
             json!({"reason": "because"})
         }
+        ("post", "/api/v1/requests/{id}/runs/{run}/answer") => json!({"answer": "nothing_held"}),
+        ("post", "/api/v1/requests/{id}/runs/{run}/hand-over") => json!({"email": "owner@example.test"}),
         ("patch", _) => json!({"selected": true}),
         ("post", "/api/v1/api-keys") => json!({"name": "k", "roles": ["super_admin"]}),
         _ => return None,

@@ -7,8 +7,8 @@ use habeas_casework::ConnectorSource;
 use habeas_domain::IdentifierType;
 use habeas_domain::capability::{AccessType, Capability, DeletionMethod, DeletionTiming};
 use habeas_integrations::{
-    Access, AccessMethod, Capabilities, CheckReport, Connector, Deletion, ErrorKind, Integration, Manifest,
-    NeededPermission, PermissionReport, PermissionState, Retry, Setting, SettingError, Settings,
+    Access, AccessMethod, Batch, Capabilities, CheckReport, Connector, Deletion, ErrorKind, Integration,
+    Manifest, NeededPermission, PermissionReport, PermissionState, Retry, Setting, SettingError, Settings,
     VendorClient, VendorError, Verification,
 };
 use jiff::Timestamp;
@@ -18,13 +18,14 @@ static MANIFEST: Manifest = Manifest {
     name: "stub",
     title: "Stub",
     summary: "What a test puts there.",
-    base_url: "https://stub.example.test",
+    base_url: Some("https://stub.example.test"),
     capabilities: Capabilities {
         access: Some(Access { kind: AccessType::Synchronous, method: AccessMethod::Lookup }),
         deletion: Some(Deletion {
             timing: DeletionTiming::Synchronous,
             method: DeletionMethod::Standard,
             verification: Verification::Answer,
+            batch: Batch::SINGLE,
         }),
         detects_systems: false,
         identifiers: &[IdentifierType::Email],
@@ -40,6 +41,8 @@ static MANIFEST: Manifest = Manifest {
     rate_limits: &[],
     retry_min: std::time::Duration::from_secs(1),
     retry_max: std::time::Duration::from_secs(128),
+    polling: None,
+    quota: None,
 };
 
 /// The catalogue entry.

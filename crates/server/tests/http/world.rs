@@ -11,7 +11,7 @@ use habeas_casework::work::{Finding, Report};
 use habeas_casework::{Casework, CaseworkSettings};
 use habeas_domain::{Actor, Role};
 use habeas_environment::TestClock;
-use habeas_integrations::{Catalogue, FoundRecord};
+use habeas_integrations::{Catalogue, Collected, FoundRecord};
 use habeas_server::{ServerOptions, ServerState, local_router, router};
 use habeas_testing::TestDatabase;
 use http_body_util::BodyExt as _;
@@ -182,11 +182,11 @@ impl World {
                 .into_iter()
                 .map(|assignment| {
                     let finding = if assignment.targets.is_empty() {
-                        Finding::Collected(records.to_vec())
+                        Finding::Collected(Collected { records: records.to_vec(), residuals: Vec::new() })
                     } else {
                         Finding::Deleted { prove: false, residuals: Vec::new() }
                     };
-                    Report { assignment, finding }
+                    Report::whole(assignment, finding)
                 })
                 .collect();
             self.casework.settle(reports).await.unwrap();
@@ -257,6 +257,7 @@ pub(crate) fn contacts(count: usize) -> Vec<FoundRecord> {
             title: format!("Contact {number}"),
             person: None,
             fields: json!({"email": ANA, "number": number}).as_object().unwrap().clone(),
+            file: None,
         })
         .collect()
 }

@@ -6,7 +6,6 @@ use habeas_domain::DueWorkId;
 use habeas_store::due_work::{self, Lease, NewDueWork};
 use habeas_store::{StoreError, dialect::Sql};
 use habeas_testing::{TestDatabase, on_both_databases};
-use tokio::sync::oneshot;
 
 use crate::common::Fixture;
 
@@ -110,26 +109,12 @@ fn a_second_worker_skips_what_an_open_unit_has_claimed() {
     habeas_testing::block_on(async {
         let fixture = Fixture::on(TestDatabase::postgres().await).await;
         let ids = insert(&fixture, 10).await;
-        let (claimed, wait_claimed) = oneshot::channel();
-        let (commit, wait_commit) = oneshot::channel::<()>();
-        let (store, now) = (fixture.store.clone(), fixture.store.shared_now());
-        let first = tokio::spawn(async move {
-            store
-                .write::<_, StoreError, _>(move |unit| {
-                    Box::pin(async move {
-                        let leases = due_work::claim(unit.connection(), "lane", now, LEASE, 4).await?;
-                        claimed.send(()).unwrap();
-                        wait_commit.await.unwrap();
-                        Ok(leases)
-                    })
-                })
-                .await
-        });
-        wait_claimed.await.unwrap();
+        let now = fixture.store.shared_now();
+        let first =
+            leave_open!(fixture, |unit| due_work::claim(unit.connection(), "lane", now, LEASE, 4).await);
         // The first unit is still open, so this would hang if it waited for the rows.
         let second = claim(&fixture, 10).await;
-        commit.send(()).unwrap();
-        let first = first.await.unwrap().unwrap();
+        let first = first.commit().await;
         assert_eq!(first.iter().map(|lease| lease.id).collect::<Vec<_>>(), ids[..4]);
         assert_eq!(second.iter().map(|lease| lease.id).collect::<Vec<_>>(), ids[4..]);
     });

@@ -3,8 +3,9 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use habeas_domain::lifecycle::RequestState;
-use habeas_domain::operation::{OperationKind, OperationStatus};
+use habeas_domain::operation::OperationKind;
 use habeas_domain::run::RunDetail;
 use habeas_domain::{
     Actor, ConnectionId, DueWorkId, OperationId, Phase, RecordId, RequestId, Right, RunId, RunStatus,
@@ -17,9 +18,11 @@ use habeas_store::operations::Operation;
 use habeas_store::records::Record;
 use habeas_store::requests::Request;
 use habeas_store::runs::Run;
-use habeas_store::{Connection, Sealed, Store, Unit};
+use habeas_store::{Connection, Sealed, Store, StoreError, Unit};
 use habeas_testing::TestDatabase;
 use jiff::Timestamp;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// Runs a unit that must be kept; gives what it gives.
 macro_rules! keep {
@@ -36,6 +39,41 @@ macro_rules! attempt {
             .write::<_, habeas_store::StoreError, _>(move |$unit| Box::pin(async move { $body }))
             .await
     };
+}
+
+/// Begins a unit on a task of its own; what it gives comes when it is over.
+macro_rules! begin {
+    ($fixture:expr, |$unit:ident| $body:expr) => {{
+        let store = $fixture.store.clone();
+        tokio::spawn(async move {
+            store.write::<_, habeas_store::StoreError, _>(move |$unit| Box::pin(async move { $body })).await
+        })
+    }};
+}
+
+/// Runs a unit up to its end and leaves its transaction open.
+macro_rules! leave_open {
+    ($fixture:expr, |$unit:ident| $body:expr) => {
+        $fixture.leave_open(move |$unit| Box::pin(async move { $body })).await
+    };
+}
+
+/// A unit that has done everything but commit.
+pub(crate) struct OpenUnit<T> {
+    commit: oneshot::Sender<bool>,
+    unit: JoinHandle<Result<T, StoreError>>,
+}
+
+impl<T> OpenUnit<T> {
+    pub(crate) async fn commit(self) -> T {
+        self.commit.send(true).unwrap();
+        self.unit.await.unwrap().expect("a unit that is kept")
+    }
+
+    pub(crate) async fn roll_back(self) {
+        self.commit.send(false).unwrap();
+        assert!(self.unit.await.unwrap().is_err());
+    }
 }
 
 /// An open store, the database below it and the clock that it reads.
@@ -55,6 +93,33 @@ impl Fixture {
 
     pub(crate) async fn reader(&self) -> Connection {
         self.store.reader().await.unwrap()
+    }
+
+    pub(crate) async fn leave_open<T, W>(&self, work: W) -> OpenUnit<T>
+    where
+        W: for<'u> FnOnce(&'u mut Unit) -> BoxFuture<'u, Result<T, StoreError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (done, wait_done) = oneshot::channel();
+        let (commit, wait_commit) = oneshot::channel();
+        let unit = begin!(self, |unit| {
+            let value = work(unit).await?;
+            done.send(()).unwrap();
+            if wait_commit.await.unwrap() { Ok(value) } else { Err(StoreError::UnitBroken) }
+        });
+        wait_done.await.expect("a unit that comes to its end");
+        OpenUnit { commit, unit }
+    }
+
+    /// Returns when `unit`, the only one that may, waits for a lock that another one holds.
+    pub(crate) async fn is_waiting<T>(&self, unit: &JoinHandle<T>) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let mut raw = self.database.raw().await;
+        while raw.number(waiting).await == 0 {
+            assert!(!unit.is_finished(), "it waited for nobody");
+            tokio::task::yield_now().await;
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -139,6 +204,9 @@ impl Fixture {
             note: None,
             created_at: self.now(),
             settled_at: None,
+            vendor_job: None,
+            contact: None,
+            answer: None,
         }
     }
 
@@ -158,17 +226,7 @@ impl Fixture {
 
     pub(crate) fn operation(&self, connection: ConnectionId, kind: OperationKind) -> Operation {
         self.clock.advance(Duration::from_millis(1));
-        Operation {
-            id: self.operation_id(),
-            connection,
-            kind,
-            status: OperationStatus::Intended,
-            position: None,
-            pass: 0,
-            page: 0,
-            created_at: self.now(),
-            finished_at: None,
-        }
+        Operation::new(self.operation_id(), connection, kind, self.now())
     }
 
     pub(crate) fn stored_connection(&self, name: &str) -> StoredConnection {
@@ -188,6 +246,9 @@ impl Fixture {
             failing_since: None,
             created_at: self.now(),
             removed_at: None,
+            contact: None,
+            contact_seconds: None,
+            contact_on_expiry: None,
         }
     }
 

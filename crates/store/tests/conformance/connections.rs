@@ -8,6 +8,7 @@ use crate::common::{Fixture, assert_same, sealed};
 
 on_both_databases![
     what_is_saved_is_found,
+    a_contact_is_there_from_the_start_or_comes_and_goes,
     a_name_is_taken_until_its_connection_is_removed,
     of_many_who_want_a_name_one_gets_it,
     removed_connections_keep_their_names_for_their_runs,
@@ -33,6 +34,9 @@ async fn what_is_saved_is_found(database: TestDatabase) {
     one.warnings = serde_json::json!(["token ends soon"]);
     one.checked_at = Some(fixture.later(1));
     one.failing_since = Some(fixture.later(2));
+    one.contact = Some(sealed(b"dpo@crm.example.test"));
+    one.contact_seconds = Some(i64::MAX);
+    one.contact_on_expiry = Some("skip".to_owned());
     let mut changed = one.clone();
     // Of which integration it is and when it was made never changes.
     changed.integration = "segment_config".to_owned();
@@ -45,10 +49,30 @@ async fn what_is_saved_is_found(database: TestDatabase) {
     assert_same(&connections::list(&mut reader).await.unwrap(), &[one.clone(), second]);
     let found = connections::find(&mut reader, one.id).await.unwrap().unwrap();
     assert_same(&found, &one);
-    assert_eq!(found.settings, one.settings);
+    assert_eq!((&found.settings, &found.contact), (&one.settings, &one.contact));
+    let locked = keep!(fixture, |unit| connections::lock(unit.connection(), found.id).await);
+    assert_same(&locked.unwrap(), &one);
     assert!(connections::find_by_name(&mut reader, "one").await.unwrap().is_none());
     assert_eq!(connections::find_by_name(&mut reader, "renamed").await.unwrap().unwrap().id, one.id);
     assert!(connections::find(&mut reader, fixture.connection_id()).await.unwrap().is_none());
+}
+
+async fn a_contact_is_there_from_the_start_or_comes_and_goes(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let mut one = fixture.stored_connection("crm");
+    let contacts = [
+        (Some(sealed(b"dpo@crm.example.test")), Some(0), Some("hold".to_owned())),
+        (Some(sealed(b"privacy@crm.example.test")), None, None),
+        (None, Some(86_400), Some("skip".to_owned())),
+        (None, None, None),
+    ];
+    for contact in contacts {
+        (one.contact, one.contact_seconds, one.contact_on_expiry) = contact.clone();
+        let saved = one.clone();
+        keep!(fixture, |unit| connections::save(unit.connection(), &saved).await);
+        let found = connections::find(&mut fixture.reader().await, one.id).await.unwrap().unwrap();
+        assert_eq!((found.contact, found.contact_seconds, found.contact_on_expiry), contact);
+    }
 }
 
 async fn a_name_is_taken_until_its_connection_is_removed(database: TestDatabase) {
@@ -98,6 +122,7 @@ async fn removed_connections_keep_their_names_for_their_runs(database: TestDatab
     let mut removed = fixture.stored_connection("removed");
     removed.removed_at = Some(fixture.now());
     let run = fixture.run(fixture.request_id(), removed.id);
+    let ids = [kept.id, removed.id];
     let asked = [kept.id, removed.id, fixture.connection_id()];
     let mut expected = [
         (kept.id, "kept".to_owned(), "readycloud".to_owned()),
@@ -112,4 +137,6 @@ async fn removed_connections_keep_their_names_for_their_runs(database: TestDatab
     names.sort();
     expected.sort();
     assert_eq!(names, expected);
+    let all = connections::all(&mut fixture.reader().await).await.unwrap();
+    assert_eq!(all.iter().map(|one| one.id).collect::<Vec<_>>(), ids);
 }

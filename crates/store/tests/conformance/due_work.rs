@@ -5,6 +5,7 @@ use habeas_environment::Environment;
 use habeas_store::due_work::{self, DueWorkKind, Lease, NewDueWork, Postponement};
 use habeas_store::{Database, StoreError};
 use habeas_testing::{TestDatabase, on_both_databases};
+use jiff::Timestamp;
 
 use crate::common::Fixture;
 
@@ -13,10 +14,13 @@ on_both_databases![
     an_old_fence_changes_nothing,
     the_nearest_legal_date_comes_first,
     only_what_is_due_is_claimed,
+    a_lease_says_what_it_is_for_and_by_when,
+    work_may_wait_until_the_end_of_time,
     lanes_are_claimed_apart,
     an_object_has_one_row,
     a_batch_may_name_an_object_twice,
     extending_keeps_a_lease,
+    renewing_keeps_the_leases_that_are_still_held,
     postponing_gives_a_lease_back,
     finished_and_removed_work_is_gone,
     next_and_lag_say_when,
@@ -36,9 +40,9 @@ async fn claim(fixture: &Fixture, lane: &'static str, limit: i64) -> Vec<Lease> 
     keep!(fixture, |unit| due_work::claim(unit.connection(), lane, now, LEASE, limit).await)
 }
 
-async fn extend(fixture: &Fixture, leases: Vec<(DueWorkId, i64)>) -> Vec<DueWorkId> {
+async fn extend(fixture: &Fixture, lease: (DueWorkId, i64)) -> bool {
     let now = fixture.store.shared_now();
-    keep!(fixture, |unit| due_work::extend(unit.connection(), leases, now, LEASE).await)
+    keep!(fixture, |unit| due_work::extend(unit.connection(), lease, now, LEASE).await)
 }
 
 async fn finish(fixture: &Fixture, leases: Vec<(DueWorkId, i64)>) -> Vec<DueWorkId> {
@@ -60,10 +64,12 @@ fn objects(leases: &[Lease]) -> Vec<&str> {
 
 async fn a_leased_row_is_nobody_elses_until_the_lease_ends(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
-    let id = insert(&fixture, vec![fixture.work("lane", "op_1", 60)]).await[0];
+    let work = fixture.work("lane", "op_1", 60);
+    let due_at = work.due_at;
+    let id = insert(&fixture, vec![work]).await[0];
     let first = claim(&fixture, "lane", 10).await;
     let expected =
-        Lease { id, kind: DueWorkKind::Operation, object: "op_1".to_owned(), fence: 1, attempts: 0 };
+        Lease { id, kind: DueWorkKind::Operation, object: "op_1".to_owned(), fence: 1, attempts: 0, due_at };
     assert_eq!(first, [expected]);
     assert!(claim(&fixture, "lane", 10).await.is_empty(), "leased");
     fixture.clock.advance(std::time::Duration::from_millis(29_999));
@@ -80,7 +86,7 @@ async fn an_old_fence_changes_nothing(database: TestDatabase) {
     let old = claim(&fixture, "lane", 1).await[0].fence;
     fixture.pass(31);
     let new = claim(&fixture, "lane", 1).await[0].fence;
-    assert!(extend(&fixture, vec![(id, old)]).await.is_empty());
+    assert!(!extend(&fixture, (id, old)).await);
     assert!(postpone(&fixture, id, old, 60).await.is_empty());
     assert!(finish(&fixture, vec![(id, old)]).await.is_empty());
     assert!(held(&fixture, vec![(id, old)]).await.is_empty());
@@ -117,6 +123,57 @@ async fn only_what_is_due_is_claimed(database: TestDatabase) {
     assert!(claim(&fixture, "lane", 10).await.is_empty());
     fixture.clock.advance(std::time::Duration::from_millis(1));
     assert_eq!(objects(&claim(&fixture, "lane", 10).await), ["op_1"]);
+}
+
+async fn a_lease_says_what_it_is_for_and_by_when(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let kinds = [DueWorkKind::Operation, DueWorkKind::Check, DueWorkKind::Contact];
+    let work: Vec<NewDueWork> = (0_i64..)
+        .zip(kinds)
+        .map(|(at, kind)| NewDueWork { kind, ..fixture.work("lane", &format!("op_{at}"), 60 + at) })
+        .collect();
+    let expected: Vec<_> =
+        work.iter().map(|one| (one.id, one.kind, one.object.clone(), one.due_at)).collect();
+    insert(&fixture, work).await;
+    let claimed = claim(&fixture, "lane", 10).await;
+    let claimed: Vec<_> =
+        claimed.into_iter().map(|lease| (lease.id, lease.kind, lease.object, lease.due_at)).collect();
+    assert_eq!(claimed, expected);
+    // Whoever comes later may be in more of a hurry; the row and its kind stay.
+    let mut sooner = fixture.work("lane", "op_2", 30);
+    sooner.due_at = fixture.later(-5);
+    let due_at = sooner.due_at;
+    insert(&fixture, vec![sooner]).await;
+    fixture.pass(31);
+    let first = claim(&fixture, "lane", 1).await.remove(0);
+    assert_eq!((first.id, first.kind, first.due_at), (expected[2].0, DueWorkKind::Contact, due_at));
+}
+
+async fn work_may_wait_until_the_end_of_time(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let end = Timestamp::MAX;
+    // No legal date is behind the first; the second is never due, until something happens.
+    let dateless = NewDueWork { due_at: end, ..fixture.work("lane", "op_1", 0) };
+    let parked = NewDueWork { next_at: end, ..fixture.work("lane", "op_2", 0) };
+    insert(&fixture, vec![dateless, parked.clone()]).await;
+    let mut reader = fixture.reader().await;
+    assert_eq!(due_work::next(&mut reader, fixture.now()).await.unwrap(), Some(end));
+    assert_eq!(due_work::next(&mut reader, end).await.unwrap(), None, "nothing is after the end");
+    let lease = claim(&fixture, "lane", 10).await.remove(0);
+    assert_eq!((lease.object.as_str(), lease.due_at), ("op_1", end));
+    let later = Postponement { id: lease.id, fence: lease.fence, next_at: end, attempts: i64::MAX };
+    keep!(fixture, |unit| due_work::postpone(unit.connection(), [later]).await);
+    fixture.pass(1_000_000_000);
+    assert!(claim(&fixture, "lane", 10).await.is_empty());
+    assert_eq!(due_work::lag(&mut reader, fixture.now()).await.unwrap(), 0);
+    // Something happened to both; a later wish to wait again does not count.
+    let due = ["op_1", "op_2"].map(|object| fixture.work("lane", object, 7));
+    insert(&fixture, due.to_vec()).await;
+    insert(&fixture, vec![NewDueWork { due_at: end, next_at: end, ..parked }]).await;
+    let claimed = claim(&fixture, "lane", 10).await;
+    // The second kept its nearer legal date.
+    assert_eq!(objects(&claimed), ["op_2", "op_1"]);
+    assert_eq!((claimed[1].due_at, claimed[1].attempts), (fixture.later(7), i64::MAX));
 }
 
 async fn lanes_are_claimed_apart(database: TestDatabase) {
@@ -174,13 +231,37 @@ async fn extending_keeps_a_lease(database: TestDatabase) {
     let fence = claim(&fixture, "lane", 1).await[0].fence;
     for _ in 0..3 {
         fixture.pass(20);
-        assert_eq!(extend(&fixture, vec![(id, fence)]).await, [id]);
+        assert!(extend(&fixture, (id, fence)).await);
     }
     fixture.pass(29);
     assert!(claim(&fixture, "lane", 1).await.is_empty());
     fixture.pass(1);
     assert_eq!(claim(&fixture, "lane", 1).await.len(), 1);
-    assert!(extend(&fixture, Vec::new()).await.is_empty());
+    assert_eq!(finish(&fixture, vec![(id, fence + 1)]).await, [id]);
+    assert!(!extend(&fixture, (id, fence + 1)).await, "it is gone");
+}
+
+async fn renewing_keeps_the_leases_that_are_still_held(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let work = [("op_1", 10), ("op_2", 20), ("op_3", 30)];
+    let work = work.map(|(object, due_in)| fixture.work("lane", object, due_in));
+    let due = work[1].next_at;
+    insert(&fixture, work.into()).await;
+    let leases: Vec<_> =
+        claim(&fixture, "lane", 3).await.iter().map(|lease| (lease.id, lease.fence)).collect();
+    finish(&fixture, vec![leases[0]]).await;
+    let asked = [leases[0], leases[1], (leases[2].0, leases[2].1 - 1)];
+    fixture.pass(20);
+    let now = fixture.store.shared_now();
+    let renewal = keep!(fixture, |unit| due_work::renew(unit.connection(), asked, now, LEASE).await);
+    assert_eq!(renewal.held, [leases[1].0].into());
+    assert_eq!(renewal.renewed, [leases[1].0].into());
+    // The one that was not renewed runs out, the other does not.
+    fixture.pass(11);
+    assert_eq!(objects(&claim(&fixture, "lane", 3).await), ["op_3"]);
+    let next_at = due_work::next_of(&mut fixture.reader().await, "op_2").await.unwrap();
+    assert_eq!(next_at, Some(due), "a lease leaves alone when the work is due");
+    assert_eq!(due_work::next_of(&mut fixture.reader().await, "op_1").await.unwrap(), None);
 }
 
 async fn postponing_gives_a_lease_back(database: TestDatabase) {
@@ -262,8 +343,8 @@ async fn without_a_time_the_database_uses_its_own(database: TestDatabase) {
         let connection = unit.connection();
         let claimed = due_work::claim(connection, "lane", None, LEASE, 10).await?;
         assert!(due_work::claim(connection, "lane", None, LEASE, 10).await?.is_empty());
-        let pairs = claimed.iter().map(|lease| (lease.id, lease.fence));
-        assert_eq!(due_work::extend(connection, pairs, None, 2 * LEASE).await?.len(), 1);
+        let lease = (claimed[0].id, claimed[0].fence);
+        assert!(due_work::extend(connection, lease, None, 2 * LEASE).await?);
         Ok::<_, StoreError>(claimed)
     });
     assert_eq!(objects(&claimed), ["past"]);

@@ -6,14 +6,17 @@ use habeas_store::operations::{self, Operation, Which};
 use habeas_store::runs::Run;
 use habeas_store::{StoreError, requests, runs};
 use habeas_testing::{TestDatabase, on_both_databases};
+use jiff::{SignedDuration, Timestamp};
 
 use crate::common::{Fixture, assert_same, sealed};
 
 on_both_databases![
     what_is_saved_is_found,
+    any_time_comes_back_to_the_millisecond,
     a_connection_has_one_pass_under_way,
     many_units_open_the_same_pass,
     members_join_are_taken_up_and_leave,
+    whoever_leaves_all_leaves_what_is_not_done,
     operations_that_serve_runs_are_found,
 ];
 
@@ -39,6 +42,32 @@ async fn what_is_saved_is_found(database: TestDatabase) {
         operations::lock(unit.connection(), wanted).await
     });
     assert_same(&found, &rows);
+}
+
+async fn any_time_comes_back_to_the_millisecond(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let millisecond = SignedDuration::from_millis(1);
+    let last_second = Timestamp::MAX.as_second();
+    let times = [
+        Timestamp::MAX,
+        Timestamp::new(last_second, 998_000_000).unwrap(),
+        Timestamp::new(last_second, 0).unwrap(),
+        Timestamp::MIN,
+        Timestamp::UNIX_EPOCH,
+        Timestamp::UNIX_EPOCH - millisecond,
+    ];
+    for time in times {
+        let mut row = fixture.operation(fixture.connection_id(), OperationKind::Erase);
+        row.created_at = time;
+        (row.sent_at, row.accepted_at, row.finished_at) = (Some(time), Some(time), Some(time));
+        let inserted = row.clone();
+        let found = keep!(fixture, |unit| {
+            operations::insert(unit.connection(), std::slice::from_ref(&inserted)).await?;
+            operations::save(unit.connection(), [&inserted]).await?;
+            operations::lock(unit.connection(), [inserted.id]).await
+        });
+        assert_same(&found, &[row]);
+    }
 }
 
 async fn a_connection_has_one_pass_under_way(database: TestDatabase) {
@@ -148,6 +177,32 @@ async fn members_join_are_taken_up_and_leave(database: TestDatabase) {
         members.iter().map(|member| (member.run, member.joined_pass, member.joined_page)).collect();
     assert_eq!(joined, [(first, None, None), (third, Some(1), Some(7))]);
     assert_eq!(operations::waiting(&mut reader, other_id).await.unwrap().len(), 1);
+}
+
+async fn whoever_leaves_all_leaves_what_is_not_done(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let planned = three_runs(&fixture).await;
+    let [leaving, also, staying] = [planned[0].id, planned[1].id, planned[2].id];
+    let at = planned[0].connection;
+    let rows: Vec<Operation> = OperationStatus::ALL
+        .iter()
+        .map(|status| Operation { status: *status, ..fixture.operation(at, OperationKind::Erase) })
+        .collect();
+    let all: Vec<_> = rows.iter().flat_map(|row| [(row.id, leaving), (row.id, staying)]).collect();
+    let (first, inserted) = (rows[0].id, rows.clone());
+    keep!(fixture, |unit| {
+        operations::insert(unit.connection(), &inserted).await?;
+        operations::join(unit.connection(), all).await?;
+        operations::join(unit.connection(), [(first, also)]).await?;
+        operations::leave_all(unit.connection(), []).await?;
+        operations::leave_all(unit.connection(), [leaving, also]).await
+    });
+    for row in rows {
+        let left = operations::waiting(&mut fixture.reader().await, row.id).await.unwrap();
+        let is_done = row.status == OperationStatus::Done;
+        assert_eq!(left.contains(&leaving), is_done, "{}", row.status);
+        assert!(left.contains(&staying) && !left.contains(&also), "{}", row.status);
+    }
 }
 
 async fn operations_that_serve_runs_are_found(database: TestDatabase) {

@@ -9,7 +9,12 @@ use habeas_testing::{TestDatabase, on_both_databases};
 
 use crate::common::{Fixture, assert_same, sealed};
 
-on_both_databases![what_is_saved_is_found, runs_are_found_by_request_and_id, runs_are_counted];
+on_both_databases![
+    what_is_saved_is_found,
+    a_run_may_be_whole_from_the_start,
+    runs_are_found_by_request_and_id,
+    runs_are_counted,
+];
 
 async fn what_is_saved_is_found(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
@@ -29,6 +34,9 @@ async fn what_is_saved_is_found(database: TestDatabase) {
     run.failure = Some(sealed(b"what went wrong"));
     run.note = Some(sealed(&[0]));
     run.settled_at = Some(fixture.later(61));
+    run.vendor_job = Some("PGJ_1 \"o'brien\"".to_owned());
+    run.contact = Some(sealed(b"whom it was handed over to"));
+    run.answer = Some(sealed(&[0, 255, 0]));
     let mut changed = run.clone();
     // What a run is about never changes.
     changed.request = fixture.request_id();
@@ -40,6 +48,7 @@ async fn what_is_saved_is_found(database: TestDatabase) {
     assert_same(&found, &[run.clone(), untouched]);
     assert_eq!(found[0].failure, run.failure);
     assert_eq!(found[0].note, run.note);
+    assert_eq!((&found[0].contact, &found[0].answer), (&run.contact, &run.answer));
 
     // And back to nothing.
     run.records_found = None;
@@ -47,10 +56,28 @@ async fn what_is_saved_is_found(database: TestDatabase) {
     run.note = None;
     run.next_at = None;
     run.settled_at = None;
+    run.vendor_job = None;
+    run.contact = None;
+    run.answer = None;
     let emptied = run.clone();
     keep!(fixture, |unit| runs::save(unit.connection(), [&emptied]).await);
     let found = runs::by_ids(&mut fixture.reader().await, [run.id]).await.unwrap();
     assert_same(&found, &[run]);
+}
+
+async fn a_run_may_be_whole_from_the_start(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let mut whole = fixture.run(fixture.request_id(), fixture.connection_id());
+    whole.vendor_job = Some(String::new());
+    whole.contact = Some(sealed(&[]));
+    whole.answer = Some(sealed(&[7; 100_000]));
+    let other = Run { contact: Some(sealed(b"other")), ..fixture.run(whole.request, whole.connection) };
+    let saved = [whole.clone(), other.clone()];
+    keep!(fixture, |unit| runs::save(unit.connection(), &saved).await);
+    let found = runs::by_ids(&mut fixture.reader().await, [whole.id, other.id]).await.unwrap();
+    assert_same(&found, &[whole.clone(), other.clone()]);
+    assert_eq!((&found[0].contact, &found[0].answer), (&whole.contact, &whole.answer));
+    assert_eq!(found[1].contact, other.contact);
 }
 
 async fn runs_are_found_by_request_and_id(database: TestDatabase) {

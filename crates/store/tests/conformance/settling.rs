@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use habeas_domain::RequestId;
 use habeas_environment::{Randomness as _, SeededRandomness};
 use habeas_store::{StoreError, requests};
-use habeas_testing::{RawConnection, TestDatabase, on_both_databases};
-use tokio::sync::{Barrier, oneshot};
+use habeas_testing::{TestDatabase, on_both_databases};
+use tokio::sync::Barrier;
 
 use crate::common::Fixture;
 
@@ -97,56 +97,26 @@ async fn many_workers_see_one_zero_per_request(database: TestDatabase) {
     assert!(zeros.values().all(|zeros| *zeros == 1), "{zeros:?}");
 }
 
-/// Waits until somebody waits for a lock.
-async fn somebody_waits(raw: &mut RawConnection) {
-    let waiting = "SELECT count(*) FROM pg_stat_activity
-                   WHERE datname = current_database() AND wait_event_type = 'Lock'";
-    while raw.number(waiting).await == 0 {
-        tokio::task::yield_now().await;
-    }
-}
-
 /// Two units, interleaved by hand: the second starts to settle while the first has settled but not committed.
 /// With `lock` both lock the request first, as callers do.
 async fn interleaved(lock: bool) {
     let fixture = Fixture::on(TestDatabase::postgres().await).await;
     let id = with_open_runs(&fixture, 1, 2).await[0];
-    let (settled, wait_settled) = oneshot::channel();
-    let (commit, wait_commit) = oneshot::channel::<()>();
-    let store = fixture.store.clone();
-    let first = tokio::spawn(async move {
-        store
-            .write::<_, StoreError, _>(move |unit| {
-                Box::pin(async move {
-                    if lock {
-                        requests::lock(unit.connection(), [id]).await?;
-                    }
-                    let counts = requests::settle(unit.connection(), [(id, 1)]).await?;
-                    settled.send(()).unwrap();
-                    wait_commit.await.unwrap();
-                    Ok(counts)
-                })
-            })
-            .await
+    let first = leave_open!(fixture, |unit| {
+        if lock {
+            requests::lock(unit.connection(), [id]).await?;
+        }
+        requests::settle(unit.connection(), [(id, 1)]).await
     });
-    wait_settled.await.unwrap();
-    let store = fixture.store.clone();
-    let second = tokio::spawn(async move {
-        store
-            .write::<_, StoreError, _>(move |unit| {
-                Box::pin(async move {
-                    if lock {
-                        let locked = requests::lock(unit.connection(), [id]).await?;
-                        assert_eq!(locked[0].open_runs, 1, "what is locked is what was committed");
-                    }
-                    requests::settle(unit.connection(), [(id, 1)]).await
-                })
-            })
-            .await
+    let second = begin!(fixture, |unit| {
+        if lock {
+            let locked = requests::lock(unit.connection(), [id]).await?;
+            assert_eq!(locked[0].open_runs, 1, "what is locked is what was committed");
+        }
+        requests::settle(unit.connection(), [(id, 1)]).await
     });
-    somebody_waits(&mut fixture.database.raw().await).await;
-    commit.send(()).unwrap();
-    assert_eq!(first.await.unwrap().unwrap(), [(id, 1)]);
+    fixture.is_waiting(&second).await;
+    assert_eq!(first.commit().await, [(id, 1)]);
     assert_eq!(second.await.unwrap().unwrap(), [(id, 0)]);
 }
 

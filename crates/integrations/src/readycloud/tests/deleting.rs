@@ -137,7 +137,7 @@ async fn an_order_cannot_be_deleted_and_the_error_says_what_to_do() {
 
 #[tokio::test]
 async fn what_stays_is_said_in_advance() {
-    let residuals = vendor().await.connector().residuals_of_deletion();
+    let residuals = ReadyCloud.residuals_of_deletion();
     assert_eq!(
         residuals.iter().map(|one| one.what.as_str()).collect::<Vec<_>>(),
         ["orders", "store synchronisation"]

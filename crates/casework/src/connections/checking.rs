@@ -1,0 +1,158 @@
+//! Checking connections at their vendors, on demand and daily.
+
+use habeas_domain::capability::Handling;
+use habeas_domain::{Actor, ConnectionId, Permission};
+use habeas_integrations::{
+    CheckReport, ErrorKind, Manifest, PermissionReport, PermissionState, Retry, VendorError,
+};
+use habeas_store::audit::Stream;
+use habeas_store::connections;
+use habeas_store::due_work::{Lease, Postponement};
+use habeas_store::{StoreError, Unit, due_work};
+use jiff::{Span, Timestamp};
+use serde_json::json;
+
+use super::{ConnectionCase, lock};
+use crate::error::CaseworkError;
+use crate::{CapabilityChoices, Casework};
+
+pub(super) const HOURS_BETWEEN_CHECKS: i64 = 24;
+/// After a failed check the next comes sooner.
+const HOURS_AFTER_FAILURE: i64 = 1;
+
+impl Casework {
+    /// Checks a connection now.
+    ///
+    /// # Errors
+    /// If there is none, or the actor may not manage connections. A failed check is not an error: it is the state of
+    /// the connection that is returned.
+    pub async fn check_connection(
+        &self,
+        actor: &Actor,
+        id: ConnectionId,
+    ) -> Result<(ConnectionCase, Option<VendorError>), CaseworkError> {
+        actor.require(Permission::ManageConnections)?;
+        let failure = self.check_and_save(actor, id, None).await?;
+        Ok((self.connection(&Actor::system(), id).await?, failure))
+    }
+
+    /// Carries out a check that is due.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn check_due(&self, lease: &Lease) -> Result<(), CaseworkError> {
+        let id = lease.object.parse().map_err(StoreError::from)?;
+        match self.check_and_save(&Actor::system(), id, Some(lease.clone())).await {
+            // Removed meanwhile, and its due work with it.
+            Err(CaseworkError::NotFound { .. }) => Ok(()),
+            other => other.map(|_| ()),
+        }
+    }
+
+    async fn check_and_save(
+        &self,
+        actor: &Actor,
+        id: ConnectionId,
+        lease: Option<Lease>,
+    ) -> Result<Option<VendorError>, CaseworkError> {
+        let access = self.connection_access(id).await?;
+        let integration = self
+            .rules
+            .catalogue
+            .find(&access.integration)
+            .ok_or(StoreError::Corrupt("connections.integration"))?;
+        let manifest = integration.manifest();
+        let now = self.store.environment().now();
+        let outcome = self.check_at_vendor(manifest, &access.settings, &access.account, now).await;
+        let (actor, failure) = (actor.clone(), outcome.as_ref().err().cloned());
+        self.store
+            .write(move |unit| {
+                Box::pin(async move { save_check(unit, &actor, id, manifest, outcome, lease).await })
+            })
+            .await?;
+        Ok(failure)
+    }
+}
+
+/// What is missing of what the enabled capabilities need.
+pub(super) fn missing_permissions(
+    manifest: &Manifest,
+    choices: &CapabilityChoices,
+    report: &CheckReport,
+) -> Vec<PermissionReport> {
+    let optional = |name: &str| {
+        manifest.permissions.iter().filter(|needed| needed.permission == name).any(|needed| {
+            let is_used =
+                needed.capability.is_none_or(|capability| choices.get(&capability) == Some(&Handling::Api));
+            needed.optional || !is_used
+        })
+    };
+    report
+        .permissions
+        .iter()
+        .filter(|one| one.state == PermissionState::Missing && !optional(&one.permission))
+        .cloned()
+        .collect()
+}
+
+pub(super) fn status_of(report: &CheckReport) -> &'static str {
+    if report.warnings.is_empty() { "connected" } else { "degraded" }
+}
+
+/// Writes what a check showed; an event is written only when the status changes, or when a person asked.
+async fn save_check(
+    unit: &mut Unit,
+    actor: &Actor,
+    id: ConnectionId,
+    manifest: &'static Manifest,
+    outcome: Result<CheckReport, VendorError>,
+    lease: Option<Lease>,
+) -> Result<(), CaseworkError> {
+    let now = unit.now();
+    let mut stored = lock(unit, id).await?;
+    let before = stored.status.clone();
+    let mut code = None;
+    match outcome {
+        Ok(report) => {
+            let choices = serde_json::from_value(stored.capabilities.clone())
+                .map_err(|_| StoreError::Corrupt("connections.capabilities"))?;
+            let missing = missing_permissions(manifest, &choices, &report);
+            stored.permissions = json!(report.permissions);
+            stored.warnings = json!(report.warnings);
+            stored.checked_at = Some(now);
+            if missing.is_empty() {
+                stored.failing_since = None;
+                status_of(&report).clone_into(&mut stored.status);
+            } else {
+                stored.failing_since = stored.failing_since.or(Some(now));
+                "disconnected".clone_into(&mut stored.status);
+                code = Some("permissions_missing");
+            }
+        }
+        // Our own pacing is no news about the connection.
+        Err(error) if error.kind == ErrorKind::Paced => {}
+        Err(error) => {
+            stored.checked_at = Some(now);
+            stored.failing_since = stored.failing_since.or(Some(now));
+            stored.warnings = json!([error.explanation()]);
+            if error.retry == Retry::Never {
+                "disconnected".clone_into(&mut stored.status);
+            } else {
+                "degraded".clone_into(&mut stored.status);
+            }
+            code = Some(error.kind.code());
+        }
+    }
+    connections::save(unit.connection(), &stored).await?;
+    if before != stored.status || lease.is_none() {
+        let data = json!({"status": stored.status, "before": before, "code": code});
+        unit.record(Stream::Connection(id), actor, "connection.checked", id, data);
+    }
+    if let Some(lease) = lease {
+        let hours = if code.is_some() { HOURS_AFTER_FAILURE } else { HOURS_BETWEEN_CHECKS };
+        let next_at = now.checked_add(Span::new().hours(hours)).unwrap_or(Timestamp::MAX);
+        let again = Postponement { id: lease.id, fence: lease.fence, next_at, attempts: 0 };
+        due_work::postpone(unit.connection(), [again]).await?;
+    }
+    Ok(())
+}

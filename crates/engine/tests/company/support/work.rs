@@ -1,0 +1,51 @@
+//! Letting processes work, and time pass while they wait.
+
+use habeas_store::dialect::Sql;
+use jiff::Timestamp;
+
+use super::{Company, Process};
+
+/// More rounds than any work of these tests needs.
+const ROUNDS: usize = 2_000;
+
+impl Company {
+    /// Lets the engine work until nothing is due, and lets the waits of retries pass.
+    pub(crate) async fn work(&self) {
+        self.work_of(self).await;
+    }
+
+    /// The same, by another process.
+    pub(crate) async fn work_of(&self, process: &Process) {
+        for _ in 0..ROUNDS {
+            process.engine.work_until_idle().await;
+            if !self.let_wait_pass().await {
+                return;
+            }
+        }
+        panic!("the work never ends");
+    }
+
+    /// Moves the clock to when work goes on; whether there is any.
+    pub(crate) async fn let_wait_pass(&self) -> bool {
+        let next = self.next_operation().await;
+        if let Some(next) = next {
+            self.time.advance_to(next);
+        }
+        next.is_some()
+    }
+
+    /// When the next operation is due; checks of connections repeat for ever and are left out.
+    pub(crate) async fn next_operation(&self) -> Option<Timestamp> {
+        static NEXT: Sql =
+            Sql::new("SELECT min({greatest}(next_at, lease_until)) FROM due_work WHERE kind = 'operation'");
+        let mut reader = self.casework.store().reader().await.unwrap();
+        reader.sql(&NEXT).first().await.unwrap().and_then(|row| row.optional_time(0).unwrap())
+    }
+
+    /// When a contact is to be reminded, or given up, next.
+    pub(crate) async fn next_contact(&self) -> Option<Timestamp> {
+        static NEXT: Sql = Sql::new("SELECT min(next_at) FROM due_work WHERE kind = 'contact'");
+        let mut reader = self.casework.store().reader().await.unwrap();
+        reader.sql(&NEXT).first().await.unwrap().and_then(|row| row.optional_time(0).unwrap())
+    }
+}

@@ -1,0 +1,139 @@
+//! What is found about a person.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// One thing found about a subject.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct FoundRecord {
+    /// What it is, in the product's words (`contact`).
+    pub kind: String,
+    /// The vendor's own id, enough for the connector to find it again.
+    pub vendor_id: String,
+    /// How a reviewer recognises it.
+    pub title: String,
+    /// The name of the person that the record is about, where it is about one and names them. One address with
+    /// different names may be two people, so a person has to look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// What the vendor holds.
+    pub fields: Map<String, Value>,
+    /// A file as it came, where the record is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<FoundFile>,
+}
+
+/// Never prints contents.
+impl fmt::Debug for FoundRecord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "FoundRecord({}, {} fields)", self.kind, self.fields.len())
+    }
+}
+
+/// A file as it came from the vendor or a person. It is never shown in a page, only handed on.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FoundFile {
+    /// A plain file name, without a path.
+    pub name: String,
+    /// Its media type, as far as it is known.
+    pub media_type: String,
+    /// The content.
+    #[serde(with = "base64_bytes")]
+    pub bytes: Vec<u8>,
+}
+
+impl FoundFile {
+    /// The longest name that is kept.
+    const LONGEST_NAME: usize = 120;
+
+    /// A file under a name that is safe to write anywhere: whatever path and control characters the given name had are
+    /// taken off it.
+    #[must_use]
+    pub fn new(name: &str, media_type: &str, bytes: Vec<u8>) -> Self {
+        let last = name.rsplit(['/', '\\', ':']).next().unwrap_or_default();
+        let plain: String = last
+            .chars()
+            .filter(|character| !character.is_control() && !"<>\"|?*".contains(*character))
+            .take(Self::LONGEST_NAME)
+            .collect();
+        let plain = plain.trim().trim_matches('.');
+        let name = if plain.is_empty() { "file" } else { plain }.to_owned();
+        let is_type = |text: &str| {
+            text.len() <= 100
+                && text.split_once('/').is_some_and(|(kind, detail)| !kind.is_empty() && !detail.is_empty())
+                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte))
+        };
+        let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let media_type =
+            if is_type(&media_type) { media_type } else { "application/octet-stream".to_owned() };
+        Self { name, media_type, bytes }
+    }
+}
+
+/// Never prints name or contents.
+impl fmt::Debug for FoundFile {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "FoundFile({} bytes)", self.bytes.len())
+    }
+}
+
+/// Bytes as text in JSON: a list of numbers would be three times as long.
+mod base64_bytes {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(bytes))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD.decode(text.as_bytes()).map_err(|_| de::Error::custom("not base64"))
+    }
+}
+
+/// Where a pass stands; only its connector reads it. Holds no personal data: it is stored in clear.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(pub Value);
+
+/// One page of a pass.
+#[derive(Debug, Default)]
+pub struct ScanPage {
+    /// What on this page belongs to whom.
+    pub matches: Vec<Match>,
+    /// Where to go on; `None` at the end of the pass.
+    pub next: Option<Cursor>,
+    /// What could not be read (for example orders without the scope), once per reason.
+    pub residuals: Vec<Residual>,
+}
+
+/// A record of one of the subjects that were asked for.
+#[derive(Debug)]
+pub struct Match {
+    /// Index into the `subjects` of the call.
+    pub subject: usize,
+    /// The record.
+    pub record: FoundRecord,
+}
+
+/// What was collected about one subject.
+#[derive(Clone, Debug, Default)]
+pub struct Collected {
+    /// What the vendor holds.
+    pub records: Vec<FoundRecord>,
+    /// What could not be read, once per reason.
+    pub residuals: Vec<Residual>,
+}
+
+/// Something that stays out of reach or stays behind, said plainly. Holds no personal data.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Residual {
+    /// What (`orders`).
+    pub what: String,
+    /// Why, and what a person can do.
+    pub why: String,
+}
