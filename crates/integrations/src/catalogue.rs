@@ -13,6 +13,7 @@ impl Default for Catalogue {
         Self {
             integrations: vec![
                 Box::new(crate::readycloud::ReadyCloud),
+                Box::<crate::qualtrics::Qualtrics>::default(),
                 Box::new(crate::direct_contact::DirectContact),
             ],
         }

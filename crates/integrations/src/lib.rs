@@ -9,6 +9,7 @@ pub mod connector;
 pub mod direct_contact;
 pub mod error;
 pub mod manifest;
+pub mod qualtrics;
 pub mod readycloud;
 #[cfg(test)]
 mod testing;
