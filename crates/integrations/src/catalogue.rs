@@ -14,6 +14,7 @@ impl Default for Catalogue {
             integrations: vec![
                 Box::new(crate::readycloud::ReadyCloud),
                 Box::<crate::qualtrics::Qualtrics>::default(),
+                Box::new(crate::segment_config::SegmentConfig),
                 Box::new(crate::direct_contact::DirectContact),
             ],
         }

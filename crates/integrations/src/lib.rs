@@ -11,6 +11,7 @@ pub mod error;
 pub mod manifest;
 pub mod qualtrics;
 pub mod readycloud;
+pub mod segment_config;
 #[cfg(test)]
 mod testing;
 

@@ -40,6 +40,23 @@
 //! | `POST /qualtrics/erasures/{id}/finish {}` | ends a pending one; with `failure_reason`, as failed |
 //! | `GET /qualtrics/customer-data-requests` | every [request for data](crate::qualtrics::CustomerDataRequest) |
 //! | `POST /qualtrics/customer-data-requests/{id}/finish {}` | ends a pending one likewise |
+//! | `GET /segment_config` | its [knobs](crate::segment_config::Knobs) |
+//! | `PATCH /segment_config` | [changes some](crate::segment_config::KnobsPatch) |
+//! | `POST /segment_config/tokens` | adds or replaces a [token](crate::segment_config::TokenSpec) |
+//! | `DELETE /segment_config/tokens/{token}` | revokes it |
+//! | `POST /segment_config/sources` | adds a [source](crate::segment_config::SourceSpec) |
+//! | `POST /segment_config/destinations` | connects a [destination](crate::segment_config::DestinationSpec) |
+//! | `POST /segment_config/events` | [data](crate::segment_config::EventSpec) comes in: `{"kept": true}` |
+//! | `POST /segment_config/plans` | a [plan](crate::segment_config::RegulationPlan) for the next regulation |
+//! | `DELETE /segment_config/plans` | forgets the plans that were not used up |
+//! | `GET /segment_config/regulations` | every [regulation](crate::segment_config::RegulationRecord) ever accepted |
+//! | `GET /segment_config/regulations/{id}` | one of them |
+//! | `PATCH /segment_config/regulations/{id}` | changes its [plan](crate::segment_config::RegulationPlan) |
+//! | `GET /segment_config/acceptances?value=` | how often a value was accepted for deletion; without it, all |
+//! | `GET /segment_config/workspaces/{workspace}/people?email=` | user ids with data of this email; without it, their number |
+//! | `GET /segment_config/workspaces/{workspace}/people/{user_id}` | what is known under a user id, else 404 |
+//! | `GET /segment_config/workspaces/{workspace}/suppressed` | suppressed user ids |
+//! | `GET /segment_config/workspaces/{workspace}/quota` | users named in regulations this month |
 //!
 //! Refusals are `{"error": "..."}`; fields nobody knows are refused rather than ignored, because a test whose
 //! fault was misspelt would pass for the wrong reason.

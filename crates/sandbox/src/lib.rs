@@ -34,6 +34,7 @@ mod people;
 pub mod qualtrics;
 mod random;
 pub mod readycloud;
+pub mod segment_config;
 mod serve;
 mod sliding_window;
 mod vendors;
@@ -43,6 +44,7 @@ pub use clock::Clock;
 pub use faults::FaultPlane;
 pub use qualtrics::Qualtrics;
 pub use readycloud::ReadyCloud;
+pub use segment_config::SegmentConfig;
 pub use vendors::Addresses;
 
 use serve::Server;

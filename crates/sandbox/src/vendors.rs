@@ -127,6 +127,7 @@ macro_rules! vendors {
 vendors! {
     qualtrics: crate::qualtrics::Qualtrics, port base + 0;
     readycloud: crate::readycloud::ReadyCloud, port base + 1;
+    segment_config: crate::segment_config::SegmentConfig, port base + 2;
 }
 
 /// Offset of the control plane's port from the base: behind the three vendors'.

@@ -12,6 +12,7 @@ async fn addresses_are_one_json_object() {
     let expected = json!({
         "qualtrics": addresses.qualtrics,
         "readycloud": addresses.readycloud,
+        "segment_config": addresses.segment_config,
         "control": addresses.control,
     });
     assert_eq!(serde_json::to_value(addresses).unwrap(), expected);

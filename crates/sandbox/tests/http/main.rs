@@ -23,4 +23,6 @@ mod paging;
 #[cfg(test)]
 mod qualtrics;
 #[cfg(test)]
+mod segment_config;
+#[cfg(test)]
 mod support;

@@ -1,0 +1,112 @@
+//! What the integration is and can do.
+
+use std::time::Duration;
+
+use habeas_domain::IdentifierType;
+use habeas_domain::capability::{AccessType, Capability, DeletionMethod, DeletionTiming};
+
+use super::settings;
+use crate::manifest::{
+    Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, MonthlyQuota,
+    NeededPermission, Polling, RateLimit, Setting, Verification,
+};
+
+/// Every call of the API (200 requests a minute, rate limiting page).
+pub(super) const API: EndpointClass = EndpointClass("api");
+
+/// Reading the workspace and its regulations, as the scope of a token is spelt.
+pub(super) const READ: &str = "workspace:read";
+/// Creating regulations, as the role is spelt.
+pub(super) const OWNER: &str = "Workspace Owner";
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The longest body that the vendor takes.
+pub(super) const LONGEST_BODY: usize = 4_000_000;
+/// What a creation's body holds besides the list of identifiers, generously.
+pub(super) const ENVELOPE: usize = 200;
+
+pub(super) static MANIFEST: Manifest = Manifest {
+    name: "segment_config",
+    title: "Segment Config",
+    summary: "Events and traits of a Segment workspace's users, and the destinations that they are handed on to.",
+    base_url: Some("https://platform.segmentapis.com"),
+    capabilities: CAPABILITIES,
+    settings: &[
+        Setting {
+            key: settings::API_TOKEN,
+            label: "API token",
+            help: "A token of Segment's Config API that a Workspace Owner made",
+            secret: true,
+            optional: false,
+        },
+        Setting {
+            key: settings::WORKSPACE_NAME,
+            label: "Workspace name",
+            help: "The workspace's slug, as it stands in the address of Segment's app (`my-space` or \
+                   `workspaces/my-space`), not its display name",
+            secret: false,
+            optional: false,
+        },
+        Setting {
+            key: settings::REGION,
+            label: "Region",
+            help: "Where the workspace is kept: `us` or `eu`. The Config API serves the United States only; the value \
+                   is kept for Segment's newer API",
+            secret: false,
+            optional: true,
+        },
+    ],
+    permissions: &[
+        NeededPermission {
+            permission: READ,
+            needed_for: "Reading the workspace's deletions: seeing when Segment has finished one",
+            capability: None,
+            optional: false,
+        },
+        NeededPermission {
+            permission: OWNER,
+            needed_for: "Creating deletions (regulations); only a token that a Workspace Owner made may",
+            capability: Some(Capability::Deletion),
+            optional: false,
+        },
+    ],
+    guide: &[
+        "In Habeas you need the role super admin or connections manager; in Segment you need the role Workspace Owner.",
+        "Log in to Segment.",
+        "Open Settings in the menu on the left, then Workspace settings.",
+        "In the tab General Settings, copy the workspace's slug: the name as it stands in the address of Segment's app. \
+         The display name may differ and does not work.",
+        "Find your token of the Config API. Since February 2024 Segment's app creates tokens of the newer Public API \
+         only (Access Management, Tokens, Create Token); they begin with `sgp_` and the Config API usually refuses \
+         them. If you have no Config API token, ask Segment's support for one, made by a Workspace Owner.",
+        "Store the token in a safe place; Segment shows it once.",
+        "In Habeas, enter API token and workspace name.",
+        "Choose when a deletion counts as complete: when Segment has accepted it, or when Segment has finished it (the default).",
+        "Choose Configure integration.",
+    ],
+    rate_limits: &[RateLimit { class: API, per_minute: 200 }],
+    retry_min: Duration::from_secs(2),
+    retry_max: Duration::from_secs(300),
+    // Most deletions are done within 7 days; Segment promises 30, so after 35 a person is asked.
+    polling: Some(Polling {
+        min: Duration::from_secs(300),
+        max: HOUR.saturating_mul(6),
+        deadline: HOUR.saturating_mul(24 * 35),
+    }),
+    // Counted by the family "Segment & Destination"; Segment's support cannot raise it.
+    quota: Some(MonthlyQuota { what: "people deleted and suppressed", limit: 110_000 }),
+};
+
+const CAPABILITIES: Capabilities = Capabilities {
+    access: Some(Access { kind: AccessType::DirectContact, method: AccessMethod::Contact }),
+    deletion: Some(Deletion {
+        timing: DeletionTiming::Asynchronous,
+        method: DeletionMethod::WholeRecord,
+        verification: Verification::Answer,
+        batch: Batch { identifiers: 5_000, bytes: LONGEST_BODY - ENVELOPE },
+    }),
+    // Sources and destinations name other systems; the calls that read them come with system detection.
+    detects_systems: false,
+    identifiers: &[IdentifierType::Email, IdentifierType::UserId],
+};
