@@ -1,9 +1,72 @@
 //! Running other programs.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
+
+/// A process that ends with this value.
+pub(crate) struct Running {
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Running {
+    pub(crate) fn start(command: &mut Command) -> anyhow::Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn().context("the program does not start")?;
+        let output = BufReader::new(child.stdout.take().context("the program has no output")?);
+        Ok(Self { child, output })
+    }
+
+    /// The next line that it prints.
+    pub(crate) fn line(&mut self) -> anyhow::Result<String> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        ensure!(!line.is_empty(), "the program ended before it was ready; its message stands above");
+        Ok(line.trim().to_owned())
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(&mut self) -> anyhow::Result<()> {
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop and waits until it has.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
+        let asked = Command::new("kill").arg(self.child.id().to_string()).status();
+        if !asked.is_ok_and(|status| status.success()) {
+            self.child.kill()?;
+        }
+        self.wait()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One PATCH without an HTTP library: xtask stays small.
+pub(crate) fn patch(server: &str, path: &str, body: &str) -> anyhow::Result<()> {
+    let host = server.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).with_context(|| format!("{server} does not answer"))?;
+    write!(
+        stream,
+        "PATCH {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         Connection: close\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let status = answer.lines().next().unwrap_or_default();
+    ensure!(status.contains(" 200 ") || status.contains(" 204 "), "{server}{path} answered {status}");
+    Ok(())
+}
 
 /// Where the workspace lies.
 pub(crate) fn root() -> PathBuf {

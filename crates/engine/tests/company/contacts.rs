@@ -18,7 +18,9 @@ on_both_databases![
     a_contact_that_is_silent_is_skipped_where_the_connection_says_so,
     an_answer_counts_however_late_it_comes,
     whoever_asks_again_gives_the_whole_time_again,
+    a_system_without_an_address_waits_for_an_answer_by_hand,
     an_answer_takes_the_vendors_place_after_a_hand_over,
+    a_deletion_that_is_under_way_can_be_handed_over,
     a_hold_stops_the_reminders_and_lifting_it_goes_on,
     an_answer_that_comes_under_a_hold_counts_when_it_is_lifted,
     whom_a_part_was_handed_over_to_is_asked_to_delete_it,
@@ -125,6 +127,18 @@ async fn whoever_asks_again_gives_the_whole_time_again(database: TestDatabase) {
     assert_eq!(company.last_run(id).await.run.status, RunStatus::Attention);
 }
 
+async fn a_system_without_an_address_waits_for_an_answer_by_hand(database: TestDatabase) {
+    let company = Company::with(database, Setup::at(System::SegmentConfig)).await;
+    let id = company.ask(Right::Access, ANA).await;
+    days(&company, 12).await;
+    let run = company.last_run(id).await.run;
+    assert!(matches!(run.detail, RunDetail::WaitingForAnswer { .. }), "{:?}", run.detail);
+    assert!(!company.history(id).await.contains(&"contact.reminded".to_owned()), "there is nobody to remind");
+    give(&company, id, Answer::NothingHeld).await;
+    assert_eq!(company.outcome(id).await, Some(Outcome::NothingFound));
+    assert!(company.sandbox.segment_config().regulations().is_empty(), "the vendor has no API for it");
+}
+
 async fn an_answer_takes_the_vendors_place_after_a_hand_over(database: TestDatabase) {
     let company = Company::new(database).await;
     company.fault(Rule::new("readycloud", status(405)));
@@ -141,6 +155,22 @@ async fn an_answer_takes_the_vendors_place_after_a_hand_over(database: TestDatab
     assert!(!company.dump().await.iter().any(|row| row.contains("owner@shop")), "the address is sealed");
     give(&company, id, Answer::Data).await;
     assert_eq!(company.state(id).await, RequestState::Review);
+}
+
+async fn a_deletion_that_is_under_way_can_be_handed_over(database: TestDatabase) {
+    let company = Company::with(database, Setup::at(System::Qualtrics)).await;
+    let ids = company.ask_for_all(Right::Deletion, &[ANA.to_owned(), "nobody@example.test".to_owned()]).await;
+    company.engine.work_until_idle().await;
+    let run = company.last_run(ids[0]).await.run;
+    assert_eq!(run.detail, RunDetail::Submitted);
+    company.casework.hand_over_run(&operator(), ids[0], run.id, "owner@shop.example.test").await.unwrap();
+    // Whoever shared the job goes on as before.
+    company.work().await;
+    assert_eq!(company.outcome(ids[1]).await, Some(Outcome::Erased));
+    assert_eq!(company.outcome(ids[0]).await, None);
+    give(&company, ids[0], Answer::Deleted).await;
+    assert_eq!(company.outcome(ids[0]).await, Some(Outcome::Erased));
+    assert_eq!(company.last_run(ids[0]).await.run.detail, RunDetail::DeletedByContact);
 }
 
 async fn a_hold_stops_the_reminders_and_lifting_it_goes_on(database: TestDatabase) {

@@ -6,11 +6,13 @@
 
 mod support;
 
+mod behaviour;
 mod contacts;
 mod crashes;
 mod events;
 mod faults;
 mod forgetting;
+mod jobs;
 mod pace;
 mod people;
 mod proof;

@@ -48,6 +48,8 @@ pub(crate) const ANA: &str = "ana.silva@example.test";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum System {
     ReadyCloud,
+    Qualtrics,
+    SegmentConfig,
     /// Nothing that could be called: a person answers.
     DirectContact,
 }
@@ -56,6 +58,8 @@ impl System {
     pub(crate) const fn integration(self) -> &'static str {
         match self {
             Self::ReadyCloud => "readycloud",
+            Self::Qualtrics => "qualtrics",
+            Self::SegmentConfig => "segment_config",
             Self::DirectContact => "direct_contact",
         }
     }
@@ -64,6 +68,14 @@ impl System {
     pub(crate) fn settings(self) -> Settings {
         match self {
             Self::ReadyCloud => Settings::from_iter([("access_token", TOKEN)]),
+            Self::Qualtrics => Settings::from_iter([
+                ("datacenter_id", "fra1"),
+                ("client_id", "qx-demo-client"),
+                ("client_secret", "qx-demo-secret"),
+            ]),
+            Self::SegmentConfig => {
+                Settings::from_iter([("api_token", "sc-demo-token"), ("workspace_name", "acme-shop")])
+            }
             Self::DirectContact => Settings::from_iter([("processor_email", "owner@shop.example.test")]),
         }
     }
@@ -151,6 +163,8 @@ impl Company {
         let options = SandboxOptions { people: setup.people, seed: 7, ..SandboxOptions::default() };
         let sandbox = Sandbox::start(options).await.unwrap();
         sandbox.readycloud().set_limits(setup.limit, setup.limit);
+        sandbox.qualtrics().lift_limits();
+        sandbox.segment_config().set_limit(setup.limit);
         let (time, environment) = Time::of(setup.pace, &sandbox);
         for (token, client, organisation) in [
             (MAIN_TOKEN, fixtures::CLIENT_ID, fixtures::MAIN_ORG),
@@ -366,7 +380,11 @@ async fn open(
         ..IntegrationOptions::default()
     };
     let addresses = sandbox.addresses();
-    let options = BTreeMap::from([("readycloud".to_owned(), at(&addresses.readycloud))]);
+    let options = BTreeMap::from([
+        ("readycloud".to_owned(), at(&addresses.readycloud)),
+        ("qualtrics".to_owned(), at(&addresses.qualtrics)),
+        ("segment_config".to_owned(), at(&addresses.segment_config)),
+    ]);
     let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, LEASE).unwrap();
     let casework = Casework::new(store, catalogue, vendors.clone(), CaseworkSettings::default());
     let options = EngineOptions { workers: 2, lease: LEASE, poll_interval: Duration::from_millis(500) };

@@ -70,14 +70,25 @@ fn a_file_written_for_the_contract_is_accepted_and_what_does_nothing_is_named() 
         issuer = "https://login.example.com"
         client_id = "habeas"
         client_secret = "hush"
+        [integrations.qualtrics]
+        base_url = "http://127.0.0.1:4601"
+        poll_min_ms = 50
+        poll_max_ms = 500
+        [integrations.segment_config]
+        base_url = "http://127.0.0.1:4603"
+        public_base_url = "http://127.0.0.1:4603"
     "#;
     let configuration = load(file, &[]).unwrap();
     assert!(!configuration.casework.require_review);
     let contacts = configuration.casework.contacts;
     assert_eq!(contacts.deadline, Duration::from_secs(10 * 86_400));
     assert_eq!(contacts.reminder, Duration::from_secs(5), "seconds go before days");
+    let qualtrics = &configuration.integrations["qualtrics"];
+    assert_eq!(qualtrics.poll_min, Some(Duration::from_millis(50)));
     let named = configuration.without_effect.join("\n");
-    for key in ["server.public_url", "mail.url", "oidc.client_secret"] {
+    for key in
+        ["server.public_url", "mail.url", "oidc.client_secret", "integrations.segment_config.public_base_url"]
+    {
         assert_eq!(named.matches(&format!("`{key}`")).count(), 1, "{named}");
     }
     assert!(

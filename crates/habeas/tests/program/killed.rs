@@ -1,10 +1,11 @@
-//! `kill -9` at ten moments while calls are under way: nothing is lost, and nothing is deleted twice.
+//! `kill -9` at ten moments while calls to three vendors are under way: nothing is lost, and nothing is deleted twice
+//! where the vendor can be asked.
 
 use std::time::Duration;
 
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_sandbox::readycloud::ContactSpec;
-use habeas_sandbox::{Sandbox, SandboxOptions};
+use habeas_sandbox::{Sandbox, SandboxOptions, qualtrics, segment_config};
 use habeas_testing::{TestDatabase, block_on};
 use serde_json::{Value, json};
 
@@ -34,22 +35,56 @@ fn nothing_is_lost_or_done_twice_on_postgresql() {
 async fn survive(place: Place) {
     let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
     sandbox.readycloud().set_limits(None, None);
+    sandbox.qualtrics().lift_limits();
+    // Small batches, so that there is more than one moment at which a deletion is under way.
+    let small = qualtrics::KnobsPatch { emails_per_request: Some(4), ..qualtrics::KnobsPatch::default() };
+    sandbox.qualtrics().turn(small).unwrap();
+    sandbox.segment_config().set_limit(None);
+    // Nobody waits for minutes here.
+    let quick = segment_config::KnobsPatch {
+        initialized_seconds: Some(0),
+        running_seconds: Some(1),
+        ..segment_config::KnobsPatch::default()
+    };
+    sandbox.segment_config().turn(quick);
     let deleted = add_people(&sandbox);
-    let place = place
-        .with("HABEAS_INTEGRATIONS__READYCLOUD__BASE_URL", &sandbox.addresses().readycloud)
-        .with("HABEAS_INTEGRATIONS__READYCLOUD__BUDGET", "10000")
-        .with("HABEAS_INTEGRATIONS__READYCLOUD__RETRY_MIN_MS", "10")
-        .with("HABEAS_INTEGRATIONS__READYCLOUD__RETRY_MAX_MS", "100")
-        .with("HABEAS_WORKERS__LEASE_SECONDS", "2")
-        .with("HABEAS_WORKERS__POLL_INTERVAL_MS", "50");
+    let addresses = sandbox.addresses();
+    let mut place = place;
+    for (integration, address) in [
+        ("READYCLOUD", &addresses.readycloud),
+        ("QUALTRICS", &addresses.qualtrics),
+        ("SEGMENT_CONFIG", &addresses.segment_config),
+    ] {
+        for (key, value) in [
+            ("BASE_URL", address.as_str()),
+            ("BUDGET", "10000"),
+            ("RETRY_MIN_MS", "10"),
+            ("RETRY_MAX_MS", "100"),
+            ("POLL_MIN_MS", "50"),
+            ("POLL_MAX_MS", "300"),
+        ] {
+            place = place.with(&format!("HABEAS_INTEGRATIONS__{integration}__{key}"), value);
+        }
+    }
+    let place =
+        place.with("HABEAS_WORKERS__LEASE_SECONDS", "2").with("HABEAS_WORKERS__POLL_INTERVAL_MS", "50");
     let mut server = place.serve();
-    place.run(words("connections add readycloud --name shop --set access_token=rc-demo-token")).expect(0);
+    for connection in [
+        "readycloud --name shop --set access_token=rc-demo-token",
+        "qualtrics --name surveys --set datacenter_id=fra1 --set client_id=qx-demo-client \
+         --set client_secret=qx-demo-secret",
+        "segment_config --name events --set api_token=sc-demo-token --set workspace_name=acme-shop \
+         --capability access=off",
+    ] {
+        place.run(words(&format!("connections add {connection}"))).expect(0);
+    }
     let key =
         place.json(words("keys create --name test --role super_admin"))["key"].as_str().unwrap().to_owned();
     // Connecting proves the write permission by deleting what cannot exist.
     sandbox.calls().reset();
-    let latency = Rule::new("readycloud", Fault::Latency { ms: LATENCY_MS });
-    sandbox.faults().add(latency).unwrap();
+    for vendor in ["readycloud", "qualtrics", "segment_config"] {
+        sandbox.faults().add(Rule::new(vendor, Fault::Latency { ms: LATENCY_MS })).unwrap();
+    }
     let ids = Client::new(&server, &key).take_in().await;
 
     for kill in 0..KILLS {
@@ -66,6 +101,16 @@ async fn survive(place: Place) {
     for contact in &deleted {
         assert!(sandbox.readycloud().contact(contact).is_none(), "{contact} is still there");
         assert_eq!(sandbox.calls().deletions_of("readycloud", contact).effects, 1, "{contact}");
+    }
+    assert!(sandbox.qualtrics().erasures().len() > 20, "many deletions, not one");
+    for number in (0..REQUESTS).filter(|number| !is_access(*number)) {
+        let email = email(number);
+        assert!(
+            sandbox.qualtrics().contacts_with_email(&email).is_empty(),
+            "a survey contact is still there"
+        );
+        assert_eq!(sandbox.qualtrics().erasures_accepted(&email), 1, "Qualtrics, person {number}");
+        assert_eq!(sandbox.segment_config().accepted_for_deletion(&email), 1, "Segment, person {number}");
     }
     // A DELETE of what is gone already is answered 404: none was sent again after it had taken effect.
     let deletions = sandbox.calls().route("readycloud", DELETE);
@@ -96,6 +141,8 @@ fn add_people(sandbox: &Sandbox) -> Vec<String> {
         for _ in 0..contacts {
             let contact = ContactSpec { email: Some(email(number)), ..ContactSpec::default() };
             let key = sandbox.readycloud().add_contact(contact).unwrap();
+            let contact = qualtrics::ContactSpec { email: Some(email(number)), ..Default::default() };
+            sandbox.qualtrics().add_contact(contact).unwrap();
             if !is_access(number) {
                 to_delete.push(key);
             }

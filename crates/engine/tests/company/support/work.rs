@@ -1,5 +1,7 @@
 //! Letting processes work, and time pass while they wait.
 
+use std::time::Duration;
+
 use habeas_store::dialect::Sql;
 use jiff::Timestamp;
 
@@ -25,6 +27,17 @@ impl Company {
         panic!("the work never ends");
     }
 
+    /// The same; while a process waits, the vendor's time passes as well.
+    pub(crate) async fn work_with_the_vendor(&self, process: &Process) {
+        for _ in 0..ROUNDS {
+            process.engine.work_until_idle().await;
+            if !self.let_wait_pass_everywhere().await {
+                return;
+            }
+        }
+        panic!("the work never ends");
+    }
+
     /// Moves the clock to when work goes on; whether there is any.
     pub(crate) async fn let_wait_pass(&self) -> bool {
         let next = self.next_operation().await;
@@ -32,6 +45,20 @@ impl Company {
             self.time.advance_to(next);
         }
         next.is_some()
+    }
+
+    /// The same with the vendor's clock, which otherwise stands apart from a company that stands still.
+    pub(crate) async fn let_wait_pass_everywhere(&self) -> bool {
+        let before = self.time.now();
+        let goes_on = self.let_wait_pass().await;
+        self.vendor_catches_up_since(before);
+        goes_on
+    }
+
+    /// Lets as much time pass at the vendor as has passed here.
+    pub(crate) fn vendor_catches_up_since(&self, before: Timestamp) {
+        let passed = self.time.now().duration_since(before);
+        self.sandbox.clock().advance(Duration::try_from(passed).unwrap_or_default());
     }
 
     /// When the next operation is due; checks of connections repeat for ever and are left out.

@@ -1,0 +1,64 @@
+//! The behaviour suite: the same behaviours of every integration of the catalogue, as far as its manifest declares them.
+//! An untrue claim turns it red.
+
+use habeas_domain::Right;
+
+use crate::support::System;
+
+/// Makes a test of each `fn name(System, Right)` listed for every right that a system serves over its API. The list is
+/// [`SERVED`].
+macro_rules! of_everything_served {
+    ($($body:ident),+ $(,)?) => {$(
+        mod $body {
+            use habeas_domain::Right;
+
+            use crate::support::System;
+
+            #[test]
+            fn readycloud_access() {
+                super::$body(System::ReadyCloud, Right::Access);
+            }
+
+            #[test]
+            fn readycloud_deletion() {
+                super::$body(System::ReadyCloud, Right::Deletion);
+            }
+
+            #[test]
+            fn qualtrics_access() {
+                super::$body(System::Qualtrics, Right::Access);
+            }
+
+            #[test]
+            fn qualtrics_deletion() {
+                super::$body(System::Qualtrics, Right::Deletion);
+            }
+
+            #[test]
+            fn segment_config_deletion() {
+                super::$body(System::SegmentConfig, Right::Deletion);
+            }
+        }
+    )+};
+}
+
+mod claims;
+mod crashes;
+mod hostile;
+mod matrix;
+mod stage;
+mod table;
+mod twice;
+
+/// The integrations of the suite.
+const ALL: [System; 4] =
+    [System::ReadyCloud, System::Qualtrics, System::SegmentConfig, System::DirectContact];
+
+/// What they serve over an API. A test holds it against the manifests.
+const SERVED: [(System, Right); 5] = [
+    (System::ReadyCloud, Right::Access),
+    (System::ReadyCloud, Right::Deletion),
+    (System::Qualtrics, Right::Access),
+    (System::Qualtrics, Right::Deletion),
+    (System::SegmentConfig, Right::Deletion),
+];
