@@ -46,6 +46,7 @@ mod tests {
         assert_eq!(limits.admit("a", Some(2), 59_999), Err(1));
         assert_eq!(limits.admit("b", Some(2), 59_999), Ok(()));
         assert_eq!(limits.admit("a", Some(2), 60_000), Ok(()));
+        assert_eq!(limits.admit("a", Some(2), 60_001), Err(30), "refused calls do not count");
         assert_eq!(limits.admit("a", Some(1), 60_001), Err(60));
         assert_eq!(limits.admit("a", Some(0), 60_001), Err(60));
         assert_eq!(limits.admit("a", None, 60_001), Ok(()));

@@ -1,12 +1,9 @@
 //! Times as the vendor writes and reads them. Inside, a time is milliseconds since the epoch.
 
-use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
-fn timestamp(ms: u64) -> Timestamp {
-    i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX)
-}
+use crate::clock::timestamp;
 
 /// `2026-03-01T10:15:00Z`
 pub(super) fn rfc3339(ms: u64) -> String {

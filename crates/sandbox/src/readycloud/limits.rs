@@ -54,25 +54,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_slides_and_refused_calls_do_not_count() {
-        let mut limits = Limits::default();
-        let mut admit = |now_ms| limits.admit(("client".to_owned(), Class::Get), Some(2), now_ms);
-        assert_eq!(admit(0), Ok(()));
-        assert_eq!(admit(30_000), Ok(()));
-        assert_eq!(admit(59_999), Err(1));
-        assert_eq!(admit(60_000), Ok(()));
-        assert_eq!(admit(60_001), Err(30));
-        assert_eq!(admit(90_000), Ok(()));
-    }
-
-    #[test]
-    fn clients_and_classes_are_separate_and_no_limit_is_no_limit() {
+    fn clients_and_classes_are_separate() {
         let mut limits = Limits::default();
         assert_eq!(limits.admit(("a".to_owned(), Class::Get), Some(1), 0), Ok(()));
         assert_eq!(limits.admit(("a".to_owned(), Class::Other), Some(1), 0), Ok(()));
         assert_eq!(limits.admit(("b".to_owned(), Class::Get), Some(1), 0), Ok(()));
         assert_eq!(limits.admit(("a".to_owned(), Class::Get), Some(1), 0), Err(60));
-        assert_eq!(limits.admit(("a".to_owned(), Class::Get), Some(0), 0), Err(60));
-        assert_eq!(limits.admit(("a".to_owned(), Class::Get), None, 0), Ok(()));
     }
 }

@@ -2,12 +2,10 @@
 
 use jiff::Timestamp;
 
+use crate::clock::timestamp;
+
 /// "Not set".
 pub(super) const ZERO: &str = "0001-01-01T00:00:00Z";
-
-fn timestamp(ms: u64) -> Timestamp {
-    i64::try_from(ms).ok().and_then(|ms| Timestamp::from_millisecond(ms).ok()).unwrap_or(Timestamp::MAX)
-}
 
 /// To the second, as most times are shown.
 pub(super) fn to_second(ms: u64) -> String {
