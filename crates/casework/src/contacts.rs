@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use habeas_domain::moment::after;
 use habeas_domain::operation::OperationStatus;
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, IdentifierType, Phase, RequestId, RunId, RunStatus};
@@ -14,7 +15,7 @@ use habeas_store::audit::Stream;
 use habeas_store::due_work::{self, Lease, Postponement};
 use habeas_store::operations::{self, Operation, Which};
 use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, records, runs};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -163,11 +164,6 @@ impl Asked {
     fn position(&self) -> Value {
         json!(self)
     }
-}
-
-fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
-    now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
 impl Changes {

@@ -1,5 +1,6 @@
 //! What people do to runs: try again, leave out, break off.
 
+use habeas_domain::moment::after;
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, Phase, RequestId, RunId};
@@ -167,6 +168,7 @@ impl Changes {
     /// Puts a run back to work. A deletion goes on with the operation it had, so that what may have been sent is
     /// asked about before anything is sent again.
     pub(crate) async fn retry(&mut self, unit: &mut Unit, id: RunId) -> Result<(), CaseworkError> {
+        let due = self.run(id)?.next_at;
         self.move_run(unit, id, RunAction::Retry, RunDetail::Queued, json!({}))?;
         let run = self.run(id)?;
         run.failure = None;
@@ -181,6 +183,12 @@ impl Changes {
         if kind == OperationKind::Erase && status == OperationStatus::Accepted {
             self.run(id)?.detail = RunDetail::Submitted;
             return self.follow(id, self.now);
+        }
+        // Asked sooner, the vendor might not show yet what it has, and would be sent it again.
+        if let (OperationKind::Erase, OperationStatus::Unknown, Some(at)) = (kind, status, due) {
+            let run = self.run(id)?;
+            (run.detail, run.next_at) = (RunDetail::Reconciling { at }, Some(at));
+            return Ok(());
         }
         if status != OperationStatus::Failed && kind != OperationKind::Contact {
             return self.reopen_operation(unit, operation, id);
@@ -212,13 +220,23 @@ impl Changes {
     ) -> Result<(), CaseworkError> {
         let mut own = self.split_off(unit, &failed, &[id]).await?;
         self.reopen(&mut own);
-        let (is_accepted, now) = (own.status == OperationStatus::Accepted, self.now);
-        self.add_split(unit, own, &[id], (!is_accepted).then_some(now))?;
-        if is_accepted {
-            self.run(id)?.detail = RunDetail::Submitted;
-            self.follow(id, now)?;
+        let now = self.now;
+        match own.status {
+            OperationStatus::Accepted => {
+                self.add_split(unit, own, &[id], None)?;
+                self.run(id)?.detail = RunDetail::Submitted;
+                self.follow(id, now)
+            }
+            OperationStatus::Unknown => {
+                // Asked sooner, the vendor might not show yet what it has, and would be sent it again.
+                let profiles = self.profiles(unit).await?;
+                let lag = profiles.get(own.connection)?.manifest.retry_max;
+                let at = failed.finished_at.map_or(now, |failed| after(failed, lag)).max(now);
+                self.run(id)?.next_at = Some(at);
+                self.add_split(unit, own, &[id], Some(at))
+            }
+            _ => self.add_split(unit, own, &[id], Some(now)),
         }
-        Ok(())
     }
 
     fn reopen(&self, operation: &mut Operation) {
@@ -227,6 +245,8 @@ impl Changes {
             // The vendor has it: it gets its whole time again.
             (operation.accepted_at, operation.sent_at) = (Some(self.now), Some(self.now));
             OperationStatus::Accepted
+        } else if operation.kind == OperationKind::Erase && operation.sent_at.is_none() {
+            OperationStatus::Intended
         } else if operation.kind.has_effect() {
             // Another export is begun; only a deletion asks about the time when it was sent.
             if operation.kind == OperationKind::Export {

@@ -15,6 +15,7 @@ pub mod id;
 pub mod identifier;
 pub mod legal_clock;
 pub mod lifecycle;
+pub mod moment;
 pub mod operation;
 pub mod plan;
 pub mod policy;

@@ -51,10 +51,11 @@ impl OperationKind {
         matches!(self, Self::DeleteRecords | Self::DeleteSubject | Self::Export | Self::Erase)
     }
 
-    /// Whether it deletes whatever an identifier leads to, without a person having seen it.
+    /// Whether only verified identifiers may be used: it deletes whatever an identifier leads to, without a person having
+    /// seen it, or proves such a deletion.
     #[must_use]
-    pub const fn deletes_everything(self) -> bool {
-        matches!(self, Self::DeleteSubject | Self::Erase)
+    pub const fn needs_verified_identifiers(self) -> bool {
+        matches!(self, Self::DeleteSubject | Self::Erase | Self::Verify)
     }
 
     /// Whether runs of several requests may share one, so that it outlives a run that leaves it.

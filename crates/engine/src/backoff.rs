@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use habeas_casework::RunFailure;
 use habeas_casework::work::Finding;
+use habeas_domain::moment::after;
 use habeas_environment::Environment;
 use habeas_integrations::{ErrorKind, Retry, VendorError};
-use jiff::{SignedDuration, Timestamp};
 
 /// Failed attempts in a row after which a person is asked: with waits of 1, 2, 4 ... 128 seconds about a quarter of
 /// an hour.
@@ -62,12 +62,6 @@ fn failure(error: &VendorError, exhausted: bool) -> RunFailure {
         failure.message = format!("{} (after {MOST_ATTEMPTS} attempts)", failure.message);
     }
     failure
-}
-
-/// `wait` after `now`, in the milliseconds that are stored.
-pub(crate) fn after(now: Timestamp, wait: Duration) -> Timestamp {
-    let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-    now.checked_add(SignedDuration::from_millis(wait)).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

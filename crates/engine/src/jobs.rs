@@ -11,6 +11,7 @@ use habeas_casework::work::{
     Assignment, Finding, FollowReport, FollowedJob, JobEnd, Member, Part, failed_jobs,
 };
 use habeas_domain::OperationId;
+use habeas_domain::moment::after;
 use habeas_domain::operation::OperationStatus;
 use habeas_integrations::{
     Caution, ErrorKind, Export, Job, Manifest, Polling, Presence, Progress, Retry, Subject, VendorError,
@@ -19,7 +20,7 @@ use habeas_integrations::{
 use habeas_store::due_work::Lease;
 use jiff::Timestamp;
 
-use crate::backoff::{MOST_ATTEMPTS, after};
+use crate::backoff::MOST_ATTEMPTS;
 use crate::engine::Engine;
 use crate::vendors::Reached;
 
@@ -161,6 +162,9 @@ impl Engine {
             self.asked_in_good_time(finding, reached)
         };
         if assignment.operation.status == OperationStatus::Unknown {
+            if let Some(at) = self.too_soon(reached, assignment) {
+                return vec![part(&members, Finding::Released { at })];
+            }
             match self.take_out_sent(reached, assignment, &mut members).await {
                 Ok(found) => parts.extend(found),
                 Err(error) => return vec![part(&members, failed(&error))],
@@ -206,6 +210,12 @@ impl Engine {
             }
             other => other,
         }
+    }
+
+    /// When to ask, if the worker who sent it died only a moment ago.
+    fn too_soon(&self, reached: &Reached, assignment: &Assignment) -> Option<Timestamp> {
+        let at = after(assignment.operation.sent_at?, reached.backoff.max);
+        (at > self.environment().now()).then_some(at)
     }
 
     fn accepted(&self, reached: &Reached, job: Job) -> Finding {

@@ -2,6 +2,7 @@
 
 use habeas_casework::work::{Assignment, Finding, Report};
 use habeas_casework::{CaseworkError, RunFailure};
+use habeas_domain::moment::after;
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_integrations::{Deleted, ErrorKind, Presence, Retry, Subject, VendorError, Verification};
 
@@ -76,9 +77,7 @@ impl Engine {
             CaseworkError::Vendor(error) => RunFailure::from(error),
             CaseworkError::Store(_) => {
                 // The database will be back; the work is not lost.
-                return Finding::Released {
-                    at: backoff::after(self.environment().now(), self.options.poll_interval),
-                };
+                return Finding::Released { at: after(self.environment().now(), self.options.poll_interval) };
             }
             other => RunFailure {
                 code: ErrorKind::Configuration.code().to_owned(),

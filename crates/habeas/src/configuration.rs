@@ -27,6 +27,7 @@ pub(crate) use values::PreviousKey;
 pub(crate) const DEFAULT_FILE: &str = include_str!("habeas.default.toml");
 /// The file that is read from the data directory if it is there.
 pub(crate) const FILE_NAME: &str = "habeas.toml";
+
 /// Everything the operator decided, checked.
 #[derive(Debug)]
 pub(crate) struct Configuration {
@@ -123,8 +124,8 @@ impl Configuration {
         let default_policy = reader.required("policies.default", values::POLICY);
         let time_zone = reader.required("policies.time_zone", values::TIME_ZONE);
         let require_review = reader.required("intake.require_review", values::SWITCH);
-        let deadline = seconds(reader, "contacts.deadline");
-        let reminder = seconds(reader, "contacts.remind");
+        let deadline = contact_time(reader, "contacts.deadline");
+        let reminder = contact_time(reader, "contacts.remind");
         let integrations = integrations(reader, known);
         later(reader);
         let lease = Duration::from_secs(lease?);
@@ -154,7 +155,7 @@ impl Configuration {
 }
 
 /// A time in days, or, for tests and demonstrations, in seconds.
-fn seconds(reader: &mut Reader, name: &str) -> Option<Duration> {
+fn contact_time(reader: &mut Reader, name: &str) -> Option<Duration> {
     let days = reader.required(&format!("{name}_days"), values::DAYS);
     let seconds = reader.optional(&format!("{name}_seconds"), values::SECONDS);
     seconds.or(days.map(|days| days.saturating_mul(86_400))).map(Duration::from_secs)

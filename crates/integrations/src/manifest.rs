@@ -157,7 +157,7 @@ pub struct Polling {
 /// A quota that the vendor counts by the calendar month (UTC).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct MonthlyQuota {
-    /// What is counted (`people deleted or suppressed`).
+    /// What is counted (`identifiers deleted and suppressed`).
     pub what: &'static str,
     /// How many a month.
     pub limit: u64,

@@ -1,7 +1,7 @@
 //! A contact's answer: JSON, or a form with files.
 
 use axum::extract::multipart::MultipartError;
-use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use habeas_casework::contacts::{ContactAnswer, MOST_FILES};
@@ -20,6 +20,9 @@ pub(crate) async fn read(request: Request, state: &ServerState) -> Result<Contac
     if given.is_some_and(|given| given.trim().to_ascii_lowercase().starts_with("multipart/form-data")) {
         return read_form(request, state).await;
     }
+    // Only files may be as large as the route allows.
+    let mut request = request;
+    DefaultBodyLimit::max(state.options.body_limit).apply(&mut request);
     let value = extract::json_body(request, state).await?;
     Ok(extract::read::<ContactAnswerShape>(value)?.with(Vec::new()))
 }
@@ -44,6 +47,12 @@ async fn read_form(request: Request, state: &ServerState) -> Result<ContactAnswe
             continue;
         }
         let text = part.text().await.map_err(|error| unreadable(&error))?;
+        if text.len() > state.options.body_limit {
+            return Err(Problem::new(
+                codes::PAYLOAD_TOO_LARGE,
+                "a part of the form is larger than this call takes; send large things as `files`",
+            ));
+        }
         // The records are JSON in the form too; what else may be in it is told by the same reader as JSON.
         let value = match name.as_str() {
             "records" => serde_json::from_str(&text)

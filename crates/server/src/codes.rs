@@ -68,7 +68,7 @@ codes! {
     PARTLY_DELETED, "partly_deleted", None, "Systems behind the vendor did not delete";
     BRAND_USER, "brand_user", None, "The person has an account at the vendor";
     CONTACT_OVERDUE, "contact_overdue", None, "The contact did not answer in time";
-    STILL_THERE, "still_there", None, "The system still shows deleted records";
+    STILL_THERE, "still_there", None, "The system still shows what it deleted";
     INTERNAL, "internal", Some(S::INTERNAL_SERVER_ERROR), "Something failed on our side";
     STORE_UNAVAILABLE, "store_unavailable", Some(S::SERVICE_UNAVAILABLE), "The database does not answer";
     NOT_READY, "not_ready", Some(S::SERVICE_UNAVAILABLE), "The server is not ready";

@@ -38,7 +38,7 @@ pub(super) async fn assign(
         operations::take_up(unit.connection(), operation.id, operation.pass, operation.page).await?;
     }
     let mut members = members(unit, ids, Which::All).await?;
-    for operation in found.iter().filter(|operation| operation.kind.deletes_everything()) {
+    for operation in found.iter().filter(|operation| operation.kind.needs_verified_identifiers()) {
         for member in members.get_mut(&operation.id).into_iter().flatten() {
             member.subject = member.subject.verified();
         }

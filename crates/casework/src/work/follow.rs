@@ -42,6 +42,11 @@ pub(super) async fn report(
     if due_work::held(unit.connection(), [key]).await?.is_empty() {
         return Ok(());
     }
+    // Whoever was handed over or stopped meanwhile has left: that decision stands.
+    let served = operations::served(unit.connection(), told.iter().copied()).await?;
+    for (id, members) in &mut members {
+        members.retain(|member| served.contains(&(*id, member.run)));
+    }
     let mut jobs: HashMap<OperationId, Operation> = operations::lock(unit.connection(), told)
         .await?
         .into_iter()
@@ -111,7 +116,7 @@ fn done(
 ) -> Result<(), CaseworkError> {
     let run = changes.run(member.run)?;
     run.failure = None;
-    if erased.nothing_held_for.covers(&member.subject, manifest.capabilities.identifiers) {
+    if erased.nothing_held_for.covers(&member.subject.verified(), manifest.capabilities.identifiers) {
         run.deleted = Some(0);
         let detail = RunDetail::NothingToDelete;
         return changes.move_run(unit, member.run, RunAction::Complete, detail, json!({"deleted": 0}));

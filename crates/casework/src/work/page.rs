@@ -193,7 +193,7 @@ async fn finish_runs(
         let left = leftovers.get(&(run.request, run.connection)).copied().unwrap_or(0);
         if left > 0 {
             let failure = RunFailure {
-                code: "still_there".to_owned(),
+                code: STILL_THERE.to_owned(),
                 message: format!(
                     "the system confirmed the deletion but still shows {left} of the deleted records"
                 ),

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use habeas_domain::capability::DeletionCompletion;
 use habeas_domain::operation::{OperationKind, OperationStatus, OperationStatus as S};
+use habeas_domain::reason::Acknowledgement;
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{ConnectionId, DueWorkId, OperationId, RequestId, RunId};
 use habeas_integrations::{ErrorKind, Job, Residual};
@@ -138,6 +139,7 @@ fn move_operation(
     finding: &Finding,
     changes: &Changes,
 ) -> Result<(), CaseworkError> {
+    let was = operation.status;
     operation.status = status_after(finding, operation);
     match finding {
         Finding::Accepted { job, .. } => {
@@ -164,7 +166,8 @@ fn move_operation(
         _ => {}
     }
     // Known not to be sent: when it is, the vendor is asked about that time.
-    if operation.status == S::Intended {
+    let waits_for_person = matches!(finding, Finding::Failed(failure) if is_caution(failure));
+    if operation.status == S::Intended || (was == S::Sent && waits_for_person) {
         operation.sent_at = None;
     }
     operation.finished_at = operation.status.is_over().then_some(changes.now);
@@ -393,6 +396,11 @@ pub(super) fn complete_collected(
 ) -> Result<(), CaseworkError> {
     let detail = RunDetail::of_found(records);
     changes.move_run(unit, run, RunAction::Complete, detail, json!({"records": records}))
+}
+
+/// Whether a person has to acknowledge something before anything is sent.
+fn is_caution(failure: &RunFailure) -> bool {
+    failure.code.parse::<Acknowledgement>().is_ok()
 }
 
 /// Whether the vendor says that the job itself failed, so that there is nothing left to look at.

@@ -33,8 +33,11 @@ pub(super) async fn fail(
     finding: Finding,
 ) -> Result<(), CaseworkError> {
     let concerned = concerned(unit, &operation).await?;
-    let waiting = operations::members(unit.connection(), concerned.iter().copied(), Which::All).await?;
+    let mut waiting = operations::members(unit.connection(), concerned.iter().copied(), Which::All).await?;
     changes.lock(unit, waiting.iter().map(|member| member.request).collect::<BTreeSet<_>>()).await?;
+    // Whoever was handed over or stopped meanwhile has left: that decision stands.
+    let served = operations::served(unit.connection(), concerned.iter().copied()).await?;
+    waiting.retain(|member| served.contains(&(member.operation, member.run)));
     let Lease { id, fence, attempts, .. } = *lease;
     let (failure, held) = match &finding {
         Finding::Failed(failure) => (Some(failure), due_work::held(unit.connection(), [(id, fence)]).await?),

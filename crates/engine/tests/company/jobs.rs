@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use habeas_casework::intake::GivenIdentifier;
+use habeas_casework::intake::{GivenIdentifier, NewRequest};
 use habeas_domain::capability::DeletionCompletion;
 use habeas_domain::reason::Acknowledgement;
 use habeas_domain::run::RunDetail;
@@ -31,6 +31,9 @@ on_both_databases![
     one_bad_subject_does_not_hold_up_the_others,
     whoever_has_an_account_waits_for_a_person_and_nobody_else_does,
     what_is_acknowledged_in_the_review_is_not_asked_again,
+    whoever_waited_for_a_person_is_erased_although_somebody_else_was,
+    only_verified_identifiers_lead_to_a_deletion_and_prove_it,
+    a_retry_does_not_ask_before_the_vendor_can_know,
     whom_nobody_knew_is_told_so,
     systems_that_did_not_delete_are_exceptions,
     a_job_that_failed_waits_for_a_person_who_begins_another,
@@ -38,6 +41,7 @@ on_both_databases![
     a_job_that_takes_too_long_asks_a_person,
     a_vendor_that_is_away_does_not_make_its_jobs_fail,
     an_index_that_lags_behind_is_waited_for,
+    whoever_is_found_after_the_index_had_its_time_is_still_there,
     the_monthly_quota_counts_what_was_sent,
 ];
 
@@ -289,6 +293,76 @@ async fn what_is_acknowledged_in_the_review_is_not_asked_again(database: TestDat
     assert!(company.history(id).await.contains(&"request.acknowledged".to_owned()));
 }
 
+async fn whoever_waited_for_a_person_is_erased_although_somebody_else_was(database: TestDatabase) {
+    let company = qualtrics(database).await;
+    let id = company.ask(Right::Deletion, USER).await;
+    company.work().await;
+    assert_eq!(trouble(&company, id).await.1, "brand_user");
+    // Nothing was sent for it, so what is sent for another request meanwhile is not taken for its own.
+    let other = NewRequest { force: true, ..asking(Right::Deletion, USER, true) };
+    let other = company.casework.create_request(&operator(), other, None).await.unwrap();
+    company.work().await;
+    for id in [other, id] {
+        company.time.advance(Duration::from_secs(86_400));
+        let acknowledged = BTreeSet::from([Acknowledgement::BrandUser]);
+        company.casework.process(&operator(), id, acknowledged).await.unwrap();
+        company.work().await;
+    }
+    closed_as(&company, &[other, id], Outcome::Erased).await;
+    assert_eq!(company.sandbox.qualtrics().erasures_accepted(USER), 2);
+}
+
+async fn only_verified_identifiers_lead_to_a_deletion_and_prove_it(database: TestDatabase) {
+    let company = qualtrics(database).await;
+    let others = add_people(&company, "unverified", 2);
+    let with = |kind, value: &str, verified, to: &mut NewRequest| {
+        let field = format!("subject.{kind}");
+        let identifier = GivenIdentifier { field, kind, value: value.to_owned(), verified: Some(verified) };
+        to.identifiers.push(identifier);
+    };
+    let mut known = asking(Right::Deletion, ANA, false);
+    known.identifiers[0].verified = Some(true);
+    with(IdentifierType::Email, &others[0], false, &mut known);
+    let mut unknown = asking(Right::Deletion, &others[1], false);
+    unknown.identifiers[0].verified = Some(false);
+    with(IdentifierType::UserId, "u-1", true, &mut unknown);
+    let create =
+        |request| async { company.casework.create_request(&operator(), request, None).await.unwrap() };
+    let (known, unknown) = (create(known).await, create(unknown).await);
+    work(&company).await;
+    // What nobody vouched for makes a person look first.
+    for id in [known, unknown] {
+        company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
+    }
+    work(&company).await;
+    closed_as(&company, &[known], Outcome::Erased).await;
+    assert_eq!(company.last_run(known).await.run.detail, RunDetail::PersonDeleted { verified: true });
+    // In one batch with somebody else, nobody is called deleted for whom nothing was sent.
+    assert_eq!(trouble(&company, unknown).await, (RunStatus::Attention, "vendor_rejected_call".to_owned()));
+    let vendor = company.sandbox.qualtrics();
+    assert!(others.iter().all(|email| !vendor.contacts_with_email(email).is_empty()));
+}
+
+async fn a_retry_does_not_ask_before_the_vendor_can_know(database: TestDatabase) {
+    const LIST: &str = "GET /v1beta/workspaces/{workspace}/regulations";
+    let company = segment(database).await;
+    let lost = Rule::new("segment_config", Fault::AnswerLost {}).method("POST").path_contains("regulations");
+    company.fault(lost.times(1));
+    let id = company.ask(Right::Deletion, ANA).await;
+    company.engine.work_until_idle().await;
+    let before = company.last_run(id).await.run;
+    retry(&company, id).await;
+    company.engine.work_until_idle().await;
+    let after = company.last_run(id).await.run;
+    assert!(matches!(after.detail, RunDetail::Reconciling { .. }), "{:?}", after.detail);
+    assert_eq!(after.next_at, before.next_at);
+    assert_eq!(calls(&company, "segment_config", LIST), 0);
+    work(&company).await;
+    closed_as(&company, &[id], Outcome::Erased).await;
+    assert!(calls(&company, "segment_config", LIST) > 0);
+    assert_eq!(company.sandbox.segment_config().accepted_for_deletion(ANA), 1);
+}
+
 async fn whom_nobody_knew_is_told_so(database: TestDatabase) {
     let company = qualtrics(database).await;
     let id = company.ask(Right::Deletion, "nobody@example.test").await;
@@ -378,31 +452,50 @@ async fn a_vendor_that_is_away_does_not_make_its_jobs_fail(database: TestDatabas
     assert!(run.failure.is_none() && run.run.phase == Phase::Erase);
 }
 
-async fn an_index_that_lags_behind_is_waited_for(database: TestDatabase) {
+async fn with_a_lagging_index(database: TestDatabase) -> Company {
     let company = qualtrics(database).await;
     let lag = KnobsPatch { index_lag_ms: Some(60_000), ..KnobsPatch::default() };
     company.sandbox.qualtrics().turn(lag).unwrap();
+    company
+}
+
+async fn an_index_that_lags_behind_is_waited_for(database: TestDatabase) {
+    let company = with_a_lagging_index(database).await;
     let id = company.ask(Right::Deletion, ANA).await;
-    company.work().await;
-    // Whoever is still found after the index had its time is still there.
-    let (status, code) = trouble(&company, id).await;
-    if status == RunStatus::Attention {
-        assert_eq!(code, "still_there");
-        company.sandbox.clock().advance(Duration::from_secs(61));
-        retry(&company, id).await;
-        company.work().await;
-    }
+    work(&company).await;
     closed_as(&company, &[id], Outcome::Erased).await;
+    assert_eq!(company.last_run(id).await.run.detail, RunDetail::PersonDeleted { verified: true });
+}
+
+async fn whoever_is_found_after_the_index_had_its_time_is_still_there(database: TestDatabase) {
+    let company = with_a_lagging_index(database).await;
+    let id = company.ask(Right::Deletion, ANA).await;
+    // The vendor's clock stands still, so its index never catches up.
+    company.work().await;
+    assert_eq!(trouble(&company, id).await, (RunStatus::Attention, "still_there".to_owned()));
+    company.sandbox.clock().advance(Duration::from_secs(61));
+    retry(&company, id).await;
+    company.work().await;
+    closed_as(&company, &[id], Outcome::Erased).await;
+    assert_eq!(company.sandbox.qualtrics().erasures_accepted(ANA), 2, "a retry deletes again");
 }
 
 async fn the_monthly_quota_counts_what_was_sent(database: TestDatabase) {
     let company = segment(database).await;
     let emails: Vec<String> = (0..7).map(|number| format!("person.{number}@example.test")).collect();
     company.ask_for_all(Right::Deletion, &emails).await;
+    let mut known_by_two = asking(Right::Deletion, ANA, false);
+    known_by_two.identifiers.push(GivenIdentifier {
+        field: "subject.user_id".to_owned(),
+        kind: IdentifierType::UserId,
+        value: "u-4711".to_owned(),
+        verified: Some(true),
+    });
+    company.casework.create_request(&operator(), known_by_two, None).await.unwrap();
     work(&company).await;
     let id = company.connection.stored.id;
     let quota = company.casework.connection(&operator(), id).await.unwrap().quota.unwrap();
-    assert_eq!((quota.used, quota.quota.limit), (7, 110_000));
+    assert_eq!((quota.used, quota.quota.limit), (9, 110_000));
     company.time.advance(Duration::from_secs(32 * 86_400));
     let quota = company.casework.connection(&operator(), id).await.unwrap().quota.unwrap();
     assert_eq!(quota.used, 0, "another month");

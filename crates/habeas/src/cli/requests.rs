@@ -44,7 +44,7 @@ pub(crate) enum RequestsCommand {
     /// End the review: deliver, or delete what was left selected
     Process {
         id: RequestId,
-        /// What you have understood, where a run asks for it: brand_user or future_data_blocked; may be repeated
+        /// What you have understood: brand_user where a run waits for it, future_data_blocked where you like; may be repeated
         #[arg(long, value_name = "WHAT")]
         acknowledge: Vec<Acknowledgement>,
         #[command(flatten)]
@@ -114,7 +114,7 @@ pub(crate) enum RequestsCommand {
     /// Fetch the package of an access request
     Package {
         id: RequestId,
-        /// Where to write the ZIP file; - is stdout
+        /// Where to write the package (JSON); - is stdout
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },

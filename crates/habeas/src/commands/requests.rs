@@ -264,15 +264,19 @@ async fn runs(global: &Global, client: &Client, id: &str) -> anyhow::Result<Endi
     for trouble in progress::troubles(&runs) {
         output::line(&trouble)?;
     }
+    // What is noted before a deletion is often noted after it again.
+    let mut notes = Vec::new();
     for run in runs["items"].as_array().into_iter().flatten() {
         for residual in run["residuals"].as_array().into_iter().flatten() {
             let system = text(run, "/connection/name");
-            output::line(&format!(
-                "note of {system}: {}: {}",
-                text(residual, "/what"),
-                text(residual, "/why")
-            ))?;
+            let note = format!("note of {system}: {}: {}", text(residual, "/what"), text(residual, "/why"));
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
         }
+    }
+    for note in &notes {
+        output::line(note)?;
     }
     Ok(Ending::Done)
 }

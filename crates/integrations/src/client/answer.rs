@@ -15,6 +15,8 @@ use crate::error::VendorError;
 const REQUEST_ID_HEADERS: [&str; 4] = ["x-request-id", "request-id", "x-amzn-requestid", "x-trace-id"];
 /// Longer ids are not ids.
 const LONGEST_REQUEST_ID: usize = 128;
+/// More values in one answer are not read: each takes up many times the room in memory that it has in the answer.
+const MOST_VALUES: usize = 2_000_000;
 /// A vendor that asks for more is asked again after this; a mistake in a header must not park a request for
 /// days.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3600);
@@ -66,7 +68,16 @@ impl VendorAnswer {
         if !self.is_json() {
             return Err(fault::not_json(self));
         }
+        if self.has_more_values_than(MOST_VALUES) {
+            return Err(fault::too_many_values(self));
+        }
         serde_json::from_slice(&self.body).map_err(|error| fault::unreadable_json(self, &error))
+    }
+
+    /// Whether the body may hold more values than that, read as JSON: what stands in its texts is counted too.
+    #[must_use]
+    pub fn has_more_values_than(&self, most: usize) -> bool {
+        self.body.iter().filter(|byte| matches!(byte, b',' | b'[' | b'{')).nth(most).is_some()
     }
 
     /// Whether the vendor says that the body is JSON.

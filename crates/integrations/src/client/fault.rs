@@ -169,6 +169,17 @@ pub(super) fn too_large(answer: &VendorAnswer, bound: usize) -> VendorError {
         .answered(answer.status.as_u16(), answer.vendor_request_id.clone())
 }
 
+pub(super) fn too_many_values(answer: &VendorAnswer) -> VendorError {
+    let (retry, _) = after_sending(answer.effect);
+    VendorError::new(
+        ErrorKind::TooLarge,
+        retry,
+        "the vendor's answer holds more values than are read",
+        REPORT,
+    )
+    .answered(answer.status.as_u16(), answer.vendor_request_id.clone())
+}
+
 pub(super) fn not_json(answer: &VendorAnswer) -> VendorError {
     let (retry, _) = after_sending(answer.effect);
     let kind = match answer.content_type.as_deref() {

@@ -204,6 +204,16 @@ async fn an_answer_over_the_bound_is_not_read(#[case] header: &str) {
     assert!(error.message.contains("larger than 1024 bytes"), "{error}");
 }
 
+#[tokio::test]
+async fn an_answer_with_too_many_values_is_not_taken_apart() {
+    let body = [b"[".as_slice(), &b"0,".repeat(2_000_000), b"0]"].concat();
+    let server = Server::that(Act::json(200, String::from_utf8(body).unwrap())).await;
+    let answer = client(&server.base).get(READ).path(["x"]).send().await.unwrap();
+    let error = answer.json::<serde_json::Value>().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::TooLarge);
+    assert!(error.message.contains("more values"), "{error}");
+}
+
 #[rstest]
 #[case(500)]
 #[case(502)]

@@ -17,6 +17,9 @@ use crate::error::{ErrorKind, VendorError};
 const MOST_FILES: usize = 20;
 /// More bytes of files of one job are not kept: they are in memory at once.
 const MOST_BYTES: usize = 64 << 20;
+/// More records of one person, and more bytes of them, are not kept either.
+const MOST_RECORDS: usize = 50_000;
+const MOST_RECORD_BYTES: usize = 64 << 20;
 
 /// One step of the job.
 pub(super) async fn export(api: &Api, subject: &Subject, job: Option<&Job>) -> Result<Export, VendorError> {
@@ -49,6 +52,7 @@ struct Found {
     records: Vec<FoundRecord>,
     residuals: BTreeSet<Residual>,
     ids: HashSet<String>,
+    bytes: usize,
 }
 
 impl Found {
@@ -110,6 +114,7 @@ impl Found {
                     );
                 }
             }
+            Content::File { .. } if self.is_full() => self.too_large(number),
             Content::File { extension, media_type } => {
                 let name = format!("qualtrics-customer-data-{number}.{extension}");
                 let title = format!("Customer data, file {number} ({extension})");
@@ -158,7 +163,7 @@ impl Found {
         let mut pages = api.history(directory, contact, kind.asked());
         let mut number = 0;
         loop {
-            if pages.is_too_long() {
+            if pages.is_too_long() || self.is_full() {
                 self.residual(
                     "further history of a contact",
                     "a contact has more history than is read; look the rest up in Qualtrics by hand",
@@ -191,7 +196,7 @@ impl Found {
     async fn users(&mut self, api: &Api, subject: &Subject) -> Result<(), VendorError> {
         let mut pages = api.users();
         loop {
-            if pages.is_too_long() {
+            if pages.is_too_long() || self.is_full() {
                 self.residual(
                     "further users",
                     "the brand has more users than are read; look for the person among them by hand",
@@ -220,8 +225,19 @@ impl Found {
         self.residuals.insert(Residual { what: what.to_owned(), why: why.to_owned() });
     }
 
+    fn is_full(&self) -> bool {
+        self.records.len() >= MOST_RECORDS || self.bytes >= MOST_RECORD_BYTES
+    }
+
     /// Adds a record under an id that no other record of the person has.
     fn add(&mut self, kind: &str, id: String, title: String, person: Option<String>, fields: Fields) {
+        if self.is_full() {
+            return self.residual(
+                "further records",
+                "the person has more data than is read; look the rest up in Qualtrics by hand",
+            );
+        }
+        self.bytes += serde_json::to_vec(&fields).map_or(0, |written| written.len());
         let mut vendor_id = id.clone();
         let mut occurrence = 1;
         while !self.ids.insert(vendor_id.clone()) {

@@ -51,10 +51,11 @@ impl Connector for QualtricsConnector {
     }
 
     async fn erase(&self, subjects: &[Subject]) -> Result<Job, VendorError> {
-        let emails = api::emails_of(subjects);
-        if emails.is_empty() {
+        // Nobody may be left out of it silently: the job counts for everyone.
+        if subjects.iter().any(|subject| api::emails_of([subject]).is_empty()) {
             return Err(errors::no_email());
         }
+        let emails = api::emails_of(subjects);
         let answer = self.api.send(|| self.api.erase(&emails)).await?;
         if !answer.status.is_success() {
             return Err(errors::refused(&answer, Asked::Erasure));

@@ -138,6 +138,9 @@ pub(super) enum Content {
     File { extension: &'static str, media_type: &'static str },
 }
 
+/// A file with more values is not taken apart.
+const MOST_VALUES: usize = 500_000;
+
 /// Looks into a file.
 pub(super) fn content(answer: &VendorAnswer) -> Result<Content, VendorError> {
     let body = answer.body.as_ref();
@@ -163,6 +166,10 @@ pub(super) fn content(answer: &VendorAnswer) -> Result<Content, VendorError> {
         return Ok(Content::Read { elements: Vec::new(), rest: None });
     }
     if answer.is_json() || matches!(start.first(), Some(b'{' | b'[')) {
+        // A person can still read it; taken apart it would fill the memory.
+        if answer.has_more_values_than(MOST_VALUES) {
+            return file("json", "application/json");
+        }
         match parsed(body) {
             Ok(value) => return Ok(taken_apart(value)),
             Err(error) if error.is_eof() => {
@@ -202,7 +209,9 @@ fn taken_apart(mut value: Value) -> Content {
         value = result.take();
     }
     let (elements, rest) = match value {
-        Value::Array(elements) => (elements, None),
+        Value::Array(elements) if elements.iter().all(|one| one.is_object() || is_empty(one)) => {
+            (elements, None)
+        }
         Value::Object(mut fields) => match list_of_responses(&fields).and_then(|key| fields.remove(&key)) {
             Some(Value::Array(elements)) => {
                 fields.retain(|_, value| !is_empty(value));

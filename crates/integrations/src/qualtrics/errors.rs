@@ -238,8 +238,9 @@ pub(super) fn no_email() -> VendorError {
     VendorError::new(
         ErrorKind::BadRequest,
         Retry::Never,
-        "the request has no e-mail address, which is all that Qualtrics finds people by; nothing was sent",
-        "add an e-mail address to the request, or skip this connection",
+        "the request has no e-mail address that may be used (for a deletion it must be verified), and Qualtrics finds people \
+         by nothing else; nothing was sent",
+        "add an e-mail address to the request or have it verified, or skip this connection",
     )
 }
 

@@ -49,7 +49,7 @@ const INDEX_LAG: Duration = Duration::from_secs(15 * 60);
 pub(super) static MANIFEST: Manifest = Manifest {
     name: "qualtrics",
     title: "Qualtrics",
-    summary: "Surveys: responses, contacts of the XM Directory with their history, tickets and user accounts.",
+    summary: "Surveys: responses, contacts of the XM Directory with their history, and user accounts.",
     base_url: Some("https://{datacenter_id}.qualtrics.com"),
     capabilities: CAPABILITIES,
     settings: &[

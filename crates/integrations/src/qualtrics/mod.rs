@@ -1,4 +1,4 @@
-//! Qualtrics (API v3): survey responses, contacts, tickets and users of a brand.
+//! Qualtrics (API v3): survey responses, contacts and users of a brand.
 //!
 //! Access begins a customer-data job at the vendor, follows it and fetches its files; contacts with their history and
 //! users are then looked up directly. Deletion is the vendor's own erasure of everything about an e-mail address,

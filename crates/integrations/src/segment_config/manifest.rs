@@ -95,7 +95,7 @@ pub(super) static MANIFEST: Manifest = Manifest {
         deadline: HOUR.saturating_mul(24 * 35),
     }),
     // Counted by the family "Segment & Destination"; Segment's support cannot raise it.
-    quota: Some(MonthlyQuota { what: "people deleted and suppressed", limit: 110_000 }),
+    quota: Some(MonthlyQuota { what: "identifiers deleted and suppressed", limit: 110_000 }),
 };
 
 const CAPABILITIES: Capabilities = Capabilities {

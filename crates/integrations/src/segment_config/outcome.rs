@@ -3,7 +3,7 @@
 //! **`failed` misleads.** Segment calls a whole regulation `failed` when one destination behind it failed, although
 //! Segment itself has deleted everything. So Segment's own entry in each source decides whether the deletion happened,
 //! and every destination that did not finish is named: somebody has to see to it there. `finished` covers Segment and
-//! the destinations that it handed the deletion on to.
+//! the destinations that it handed the deletion on to, so there only those are named that did not delete all the same.
 
 use super::errors;
 use super::regulation::{Destination, Regulation, Status, Stream};
@@ -24,7 +24,9 @@ pub(super) fn progress(regulation: &Regulation) -> Progress {
         Status::Finished if own_entries(regulation).any(|own| own.status.is_unsuccessful()) => {
             failed(regulation)
         }
-        Status::Finished => Progress::Done(Erased::default()),
+        Status::Finished => {
+            Progress::Done(Erased { exceptions: exceptions(regulation), ..Erased::default() })
+        }
         Status::Failed | Status::PartialSuccess => match segment(regulation) {
             OwnPart::Finished => {
                 Progress::Done(Erased { exceptions: exceptions(regulation), ..Erased::default() })
@@ -72,9 +74,19 @@ fn unfinished(regulation: &Regulation) -> impl Iterator<Item = (&Stream, &Destin
         source
             .destinations
             .iter()
-            .filter(|destination| !destination.is_segment && destination.status != Status::Finished)
+            .filter(|destination| !destination.is_segment && is_left(regulation.status, destination.status))
             .map(move |destination| (source, destination))
     })
+}
+
+/// Whether a destination is left to people, under what the whole regulation is called.
+fn is_left(overall: Status, destination: Status) -> bool {
+    match overall {
+        Status::Finished => {
+            matches!(destination, Status::Failed | Status::PartialSuccess | Status::Invalid)
+        }
+        _ => destination != Status::Finished,
+    }
 }
 
 fn failed(regulation: &Regulation) -> Progress {

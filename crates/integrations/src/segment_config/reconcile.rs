@@ -63,7 +63,7 @@ struct Search<'a> {
     since: Timestamp,
     wanted: Vec<Vec<&'a str>>,
     found: Vec<Option<Job>>,
-    /// Whether regulations that are called failed did the deletion all the same.
+    /// Whether regulations that are over did the deletion, whatever they are called.
     verdicts: HashMap<String, bool>,
     /// Whether an entry could be one of those that are looked for and cannot be understood.
     is_unclear: bool,
@@ -96,7 +96,8 @@ impl Search<'_> {
             self.is_unclear = true;
             return Ok(());
         };
-        if entry.status == Status::Failed && !self.did_delete(job).await? {
+        let is_over = matches!(entry.status, Status::Failed | Status::PartialSuccess | Status::Finished);
+        if is_over && !self.did_delete(job).await? {
             return Ok(());
         }
         for at in theirs {
@@ -105,7 +106,8 @@ impl Search<'_> {
         Ok(())
     }
 
-    /// A regulation is called failed as soon as one destination failed; sent again it would fail in the same way.
+    /// What a regulation is called misleads: see [`outcome`]. One that did the deletion is not sent again; one that did
+    /// not, is.
     async fn did_delete(&mut self, job: &Job) -> Result<bool, VendorError> {
         if let Some(verdict) = self.verdicts.get(job.as_str()) {
             return Ok(*verdict);

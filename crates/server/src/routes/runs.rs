@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::{Request, State};
-use habeas_domain::{Actor, RequestId, RunId};
+use habeas_casework::CaseworkError;
+use habeas_domain::{Actor, Permission, RequestId, RunId};
 
 use crate::answer_form;
 use crate::authentication::Caller;
@@ -137,6 +138,8 @@ pub(crate) async fn answer_run(
     Ids((id, run)): Ids<(RequestId, RunId)>,
     request: Request,
 ) -> Result<Json<RunShape>, Problem> {
+    // Before megabytes are read.
+    actor.require(Permission::WorkOnRequests).map_err(CaseworkError::from)?;
     let answer = answer_form::read(request, &state).await?;
     state.casework.answer_run(&actor, id, run, answer).await?;
     shown(&state, &actor, id, run).await

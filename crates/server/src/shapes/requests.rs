@@ -340,7 +340,8 @@ impl From<StartShape> for Start {
 #[schema(as = Process)]
 pub(crate) struct ProcessShape {
     /// What a person has understood: `brand_user` (the person also has an account at the vendor that would be deleted;
-    /// without it that run waits in attention) and `future_data_blocked` (the vendor also blocks future data).
+    /// without it that run waits in attention) and `future_data_blocked` (the vendor also blocks future data;
+    /// that is recorded, but no run waits for it).
     #[serde(rename = "acknowledge")]
     pub(crate) acknowledged: Option<Vec<AcknowledgementWord>>,
 }

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::Request;
+use habeas_domain::Role;
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -210,10 +211,35 @@ async fn a_run_is_handed_over_to_a_person() {
 }
 
 #[tokio::test]
+async fn who_may_not_answer_is_refused_before_the_answer_is_read() {
+    let world = world_with_owner().await;
+    let (id, run) = ask(&world, "access").await;
+    let auditor = world.key(&[Role::Auditor]).await;
+    let unreadable = json!({"nonsense": 1});
+    let at = path(&id, &run);
+    world
+        .call(&auditor, "POST", &format!("/api/v1{at}"), Some(&unreadable))
+        .await
+        .refused(403, "role_missing");
+    // Records are JSON, of the size that any call takes; files may be larger.
+    let long = "x".repeat(2 << 20);
+    let records =
+        json!({"answer": "data", "records": [{"kind": "note", "title": "t", "fields": {"text": long}}]});
+    world.post(&at, &records).await.refused(413, "payload_too_large");
+    let text = records["records"].to_string();
+    let parts = [("answer", None, b"data".as_slice()), ("records", None, text.as_bytes())];
+    send_form(&world, &at, &parts).await.refused(413, "payload_too_large");
+    let parts = [("answer", None, b"data".as_slice()), ("files", Some("note.txt"), text.as_bytes())];
+    send_form(&world, &at, &parts).await.good();
+}
+
+#[tokio::test]
 async fn under_a_hold_nobody_is_asked() {
     let world = World::with_shop().await;
     let (id, run) = ask(&world, "access").await;
     world.post(&format!("/requests/{id}/hold"), &json!({"reason": "other"})).await.good();
+    let before = world.events().await;
     let at = format!("/requests/{id}/runs/{run}/hand-over");
     world.post(&at, &json!({"email": OWNER})).await.refused(422, "validation");
+    assert_eq!(world.events().await, before);
 }

@@ -1,4 +1,4 @@
-//! `habeas requests package`: fetches the ZIP file without ever leaving half of one behind.
+//! `habeas requests package`: fetches the package without ever leaving half of one behind.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;

@@ -30,6 +30,14 @@ async fn a_batch_is_one_call_with_all_addresses() {
     assert_eq!(asked.header("accept"), Some("application/json"));
 }
 
+#[tokio::test]
+async fn nobody_is_left_out_of_a_batch_silently() {
+    let vendor = Vendor::new().await;
+    let error = vendor.connector().erase(&[subject(&[ANA]), subject(&[" "])]).await.unwrap_err();
+    assert_eq!((error.kind, error.retry), (ErrorKind::BadRequest, Retry::Never), "halves find out who");
+    assert!(vendor.calls("POST", "/op-erase-personal-data").is_empty());
+}
+
 #[rstest]
 #[case(200, json!({"requestId": "OP-7b1f0f0e", "requestid": "no"}), Some("OP-7b1f0f0e"))]
 #[case(202, json!({"requestid": "OP-7"}), Some("OP-7"))]

@@ -43,7 +43,8 @@ const JSON: &str = "application/json";
 #[case::blank(" \n", &[])]
 #[case::nothing("null", &[])]
 #[case::empty_object("{}", &[])]
-#[case::numbers("[1,2]", &["response", "response"])]
+#[case::numbers("[1,2]", &["customer_data"])]
+#[case::nothing_between(r#"[{"a":1},null,{"a":2}]"#, &["response", "response"])]
 #[case::named(r#"{"responses":[{"a":1}],"others":[{"a":1},{"a":2}]}"#, &["response", "customer_data"])]
 #[case::named_and_empty(r#"{"responses":[]}"#, &[])]
 #[case::survey_responses(r#"{"surveyResponses":[{"a":1}],"contacts":[{"a":1},{"a":2}]}"#, &["response", "customer_data"])]
@@ -85,6 +86,7 @@ fn zip() -> Vec<u8> {
 #[case::text("text/plain", b"hello".to_vec(), "txt", "text/plain")]
 #[case::unknown("application/x-thing", vec![1, 2, 3], "bin", "application/octet-stream")]
 #[case::no_json_after_all(JSON, b"{not json".to_vec(), "json", "application/json")]
+#[case::too_many_values(JSON, [b"[".as_slice(), &b"{},".repeat(300_000), b"{}]"].concat(), "json", "application/json")]
 #[case::too_deep(JSON, [vec![b'['; 300], vec![b']'; 300]].concat(), "json", "application/json")]
 #[tokio::test]
 async fn anything_else_is_handed_on_as_it_came(
@@ -168,4 +170,20 @@ async fn more_files_than_are_fetched_are_named() {
     let collected = collect(&vendor, json!({"status": "complete", "fileIds": names}), files).await.unwrap();
     assert_eq!(collected.records.len(), 20);
     assert_eq!(collected.residuals[0].what, "further customer-data files");
+}
+
+#[tokio::test]
+async fn more_records_than_are_kept_are_named() {
+    let vendor = Vendor::new().await;
+    let body = [b"[".as_slice(), &br#"{"a":1},"#.repeat(50_004), br#"{"a":1}]"#].concat();
+    let report = json!({"status": "complete", "fileIds": ["F1", "F2"]});
+    let files = vec![("F1", bytes(JSON, &body)), ("F2", bytes("application/zip", &zip()))];
+    let collected = collect(&vendor, report, files).await.unwrap();
+    assert_eq!(collected.records.len(), 50_000);
+    assert!(
+        collected.records.iter().all(|record| record.file.is_none()),
+        "no file hangs on another's record"
+    );
+    let what: Vec<&str> = collected.residuals.iter().map(|one| one.what.as_str()).collect();
+    assert!(what.contains(&"further records") && what.contains(&"customer-data file 2"), "{what:?}");
 }

@@ -40,6 +40,16 @@ async fn finished_is_done_without_exceptions(#[case] streams: Value) {
     assert!(exceptions("finished", streams).await.is_empty());
 }
 
+#[tokio::test]
+async fn finished_does_not_hide_who_did_not_delete() {
+    let streams = json!([stream(
+        "s1",
+        &[("Segment", "finished"), ("Odd", "failed"), ("Braze", "partial_success"), ("Late", "running")]
+    )]);
+    let found = exceptions("finished", streams).await;
+    assert_eq!(named(&found), [("Odd", "failed"), ("Braze", "partial_success")]);
+}
+
 #[rstest]
 #[case("failed")]
 #[case("partial_success")]

@@ -63,8 +63,6 @@ async fn clocks_may_differ_by_ten_minutes(#[case] created_at: &str, #[case] is_f
 #[rstest]
 #[case("initialized", true)]
 #[case("RUNNING", true)]
-#[case("finished", true)]
-#[case("partial_success", true)]
 #[case("something new", true)]
 #[case("invalid", false)]
 #[case("NOT_SUPPORTED", false)]
@@ -82,10 +80,14 @@ async fn what_has_failed_does_not_count(#[case] status: &str, #[case] is_found: 
 #[case::segment_does(json!([stream("s1", &[("Segment", "running"), ("Odd", "failed")])]), "r1")]
 #[case::segment_did_not(json!([stream("s1", &[("Segment", "failed")])]), "r0")]
 #[tokio::test]
-async fn a_failed_one_is_looked_at_once(#[case] streams: Value, #[case] expected: &str) {
+async fn one_that_is_over_is_looked_at_once(
+    #[values("failed", "partial_success", "finished")] status: &str,
+    #[case] streams: Value,
+    #[case] expected: &str,
+) {
     let values = ["ana@example.test", "u-1", "jo@example.test", "u-2"];
     let vendor = Vendor::with(vec![
-        Regulation::new("r1", "2026-03-01T12:01:00Z", &values).with_status("failed").with_streams(streams),
+        Regulation::new("r1", "2026-03-01T12:01:00Z", &values).with_status(status).with_streams(streams),
         Regulation::new("r0", SINCE, &values),
     ])
     .await;
