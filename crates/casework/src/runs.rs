@@ -228,7 +228,7 @@ impl Changes {
                 self.follow(id, now)
             }
             OperationStatus::Unknown => {
-                // Asked sooner, the vendor might not show yet what it has, and would be sent it again.
+                // For the same reason not at once.
                 let profiles = self.profiles(unit).await?;
                 let lag = profiles.get(own.connection)?.manifest.retry_max;
                 let at = failed.finished_at.map_or(now, |failed| after(failed, lag)).max(now);

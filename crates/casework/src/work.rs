@@ -362,7 +362,7 @@ impl Casework {
                         .map(|member| member.request)
                         .collect();
                     changes.lock(unit, requests).await?;
-                    let reports = settle::still_held(unit, reports).await?;
+                    let reports = settle::whose_lease_is_held(unit, reports).await?;
                     settle::settle(unit, &mut changes, reports).await?;
                     changes.finish(unit).await
                 })

@@ -24,7 +24,10 @@ use crate::error::CaseworkError;
 use crate::names;
 
 /// Ends or postpones the due work of the reports; those whose lease was still held.
-pub(super) async fn still_held(unit: &mut Unit, reports: Vec<Report>) -> Result<Vec<Report>, CaseworkError> {
+pub(super) async fn whose_lease_is_held(
+    unit: &mut Unit,
+    reports: Vec<Report>,
+) -> Result<Vec<Report>, CaseworkError> {
     let mut over = Vec::new();
     let mut later = Vec::new();
     let now = unit.now();
