@@ -112,6 +112,48 @@ impl Server {
     }
 }
 
+/// What a hand-made vendor holds, and how it answers with it.
+pub(crate) trait Holdings: Send + Sized + 'static {
+    fn answer(&mut self, asked: &Asked) -> Act;
+}
+
+/// A fault: sees the vendor and the call, and may change the one or answer the other itself.
+type VendorFault<S> = Box<dyn FnMut(&mut S, &Asked) -> Option<Act> + Send>;
+
+/// A hand-made vendor.
+pub(crate) struct HandMade<S> {
+    pub(crate) server: Server,
+    state: Arc<Mutex<(S, Vec<VendorFault<S>>)>>,
+}
+
+impl<S: Holdings> HandMade<S> {
+    pub(crate) async fn holding(holdings: S) -> Self {
+        let state = Arc::new(Mutex::new((holdings, Vec::new())));
+        let shared = Arc::clone(&state);
+        let server = Server::start(move |asked| {
+            let mut guard = shared.lock().unwrap();
+            let (holdings, faults) = &mut *guard;
+            let fault = faults.iter_mut().find_map(|fault: &mut VendorFault<S>| fault(holdings, asked));
+            fault.unwrap_or_else(|| holdings.answer(asked))
+        });
+        Self { server: server.await, state }
+    }
+
+    /// Changes what the vendor holds, or looks at it.
+    pub(crate) fn change<R>(&self, change: impl FnOnce(&mut S) -> R) -> R {
+        change(&mut self.state.lock().unwrap().0)
+    }
+
+    /// Adds a fault that is asked before every call.
+    pub(crate) fn fault(&self, fault: impl FnMut(&mut S, &Asked) -> Option<Act> + Send + 'static) {
+        self.state.lock().unwrap().1.push(Box::new(fault));
+    }
+
+    pub(crate) fn forget_faults(&self) {
+        self.state.lock().unwrap().1.clear();
+    }
+}
+
 async fn serve(mut stream: TcpStream, act: &(impl Fn(&Asked) -> Act + Sync), log: &Mutex<Vec<Asked>>) {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];

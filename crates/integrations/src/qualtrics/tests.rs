@@ -11,7 +11,7 @@ mod sandbox;
 mod tokens;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::ops::Deref;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -25,15 +25,12 @@ use super::Qualtrics;
 use super::manifest::SCOPES;
 use crate::client::{ClientOptions, VendorClient};
 use crate::connector::{Connector, Integration, Settings, Subject};
-use crate::testing::{Act, Asked, NOW, Server, client_with, options};
+use crate::testing::{Act, Asked, HandMade, Holdings, NOW, client_with, options};
 
 const ANA: &str = "ana.silva@example.test";
 const SECRET: &str = "s3cr3t";
 /// The vendor's id of every call.
 const REQUEST_ID: &str = "8f7c2d1e-0000-4000-8000-000000000001";
-
-/// A fault: sees the vendor and the call, and may change the one or answer the other itself.
-type Fault = Box<dyn FnMut(&mut State, &Asked) -> Option<Act> + Send>;
 
 struct State {
     scopes: Vec<&'static str>,
@@ -50,7 +47,6 @@ struct State {
     files: BTreeMap<String, Act>,
     /// The largest page.
     cap: usize,
-    faults: Vec<Fault>,
 }
 
 struct Directory {
@@ -91,10 +87,17 @@ fn user(id: &str, email: &str) -> Value {
 
 /// A hand-made Qualtrics.
 struct Vendor {
-    server: Server,
-    state: Arc<Mutex<State>>,
+    hand_made: HandMade<State>,
     clock: TestClock,
     integration: Qualtrics,
+}
+
+impl Deref for Vendor {
+    type Target = HandMade<State>;
+
+    fn deref(&self) -> &HandMade<State> {
+        &self.hand_made
+    }
 }
 
 impl Vendor {
@@ -111,27 +114,15 @@ impl Vendor {
             reports: vec![json!({"percentComplete": 100.0, "status": "complete", "fileId": null})],
             files: BTreeMap::new(),
             cap: 100,
-            faults: Vec::new(),
         };
-        let state = Arc::new(Mutex::new(state));
-        let shared = Arc::clone(&state);
-        let server = Server::start(move |asked| shared.lock().unwrap().act(asked)).await;
-        Self { server, state, clock: TestClock::at(NOW), integration: Qualtrics::default() }
+        let hand_made = HandMade::holding(state).await;
+        Self { hand_made, clock: TestClock::at(NOW), integration: Qualtrics::default() }
     }
 
     async fn with(directories: Vec<Directory>) -> Self {
         let vendor = Self::new().await;
         vendor.change(|state| state.directories = directories);
         vendor
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap());
-    }
-
-    /// Adds a fault that is asked before every call.
-    fn fault(&self, fault: impl FnMut(&mut State, &Asked) -> Option<Act> + Send + 'static) {
-        self.change(|state| state.faults.push(Box::new(fault)));
     }
 
     /// Answers every call to a path that ends so.
@@ -164,18 +155,11 @@ impl Vendor {
     }
 
     fn minted(&self) -> usize {
-        self.state.lock().unwrap().minted
+        self.change(|state| state.minted)
     }
 }
 
-impl State {
-    fn act(&mut self, asked: &Asked) -> Act {
-        let mut faults = std::mem::take(&mut self.faults);
-        let fault = faults.iter_mut().find_map(|fault| fault(self, asked));
-        self.faults = faults;
-        fault.unwrap_or_else(|| self.answer(asked))
-    }
-
+impl Holdings for State {
     fn answer(&mut self, asked: &Asked) -> Act {
         if asked.method == "POST" {
             assert!(asked.header("content-length").is_some(), "a POST without a length is a 411");
@@ -207,7 +191,9 @@ impl State {
         }
         self.resource(asked, rest)
     }
+}
 
+impl State {
     fn resource(&mut self, asked: &Asked, parts: &[&str]) -> Act {
         match (asked.method.as_str(), parts) {
             ("GET", ["whoami"]) => result(&self.account),

@@ -6,8 +6,6 @@ mod pasting;
 mod sandbox;
 mod scanning;
 
-use std::sync::{Arc, Mutex};
-
 use habeas_domain::{Identifier, IdentifierSource, IdentifierType};
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
@@ -16,12 +14,9 @@ use super::ReadyCloud;
 use crate::client::VendorClient;
 use crate::connector::{Connector, Cursor, Integration, Residual, ScanPage, Settings, Subject};
 use crate::error::VendorError;
-use crate::testing::{Act, Asked, NOW, Server, client};
+use crate::testing::{Act, Asked, HandMade, Holdings, NOW, client};
 
 const TOKEN: &str = "9c0f4e7b12d85a36";
-
-/// A fault: sees the vendor and the call, and may change the one or answer the other itself.
-type Fault = Box<dyn FnMut(&mut State, &Asked) -> Option<Act> + Send>;
 
 #[derive(Default)]
 struct State {
@@ -29,7 +24,6 @@ struct State {
     scopes: Vec<&'static str>,
     /// The largest page.
     cap: usize,
-    faults: Vec<Fault>,
 }
 
 #[derive(Default)]
@@ -74,28 +68,13 @@ impl Organisation {
 }
 
 /// A hand-made ReadyCloud.
-struct Vendor {
-    server: Server,
-    state: Arc<Mutex<State>>,
-}
+type Vendor = HandMade<State>;
 
 impl Vendor {
     async fn with(organisations: Vec<Organisation>) -> Self {
         let scopes = vec!["contact", "company-read_only"];
-        let state = State { organisations, scopes, cap: 100, faults: Vec::new() };
-        let state = Arc::new(Mutex::new(state));
-        let shared = Arc::clone(&state);
-        let server = Server::start(move |asked| shared.lock().unwrap().act(asked)).await;
-        Self { server, state }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap());
-    }
-
-    /// Adds a fault that is asked before every call.
-    fn fault(&self, fault: impl FnMut(&mut State, &Asked) -> Option<Act> + Send + 'static) {
-        self.change(|state| state.faults.push(Box::new(fault)));
+        let state = State { organisations, scopes, cap: 100 };
+        Self::holding(state).await
     }
 
     fn client(&self) -> VendorClient {
@@ -112,19 +91,12 @@ impl Vendor {
     }
 
     fn holds(&self, contact: &str) -> bool {
-        let state = self.state.lock().unwrap();
-        state.organisations.iter().any(|one| one.contacts.iter().any(|(key, _)| key == contact))
+        let has = |one: &Organisation| one.contacts.iter().any(|(key, _)| key == contact);
+        self.change(|state| state.organisations.iter().any(has))
     }
 }
 
-impl State {
-    fn act(&mut self, asked: &Asked) -> Act {
-        let mut faults = std::mem::take(&mut self.faults);
-        let fault = faults.iter_mut().find_map(|fault| fault(self, asked));
-        self.faults = faults;
-        fault.unwrap_or_else(|| self.answer(asked))
-    }
-
+impl Holdings for State {
     fn answer(&mut self, asked: &Asked) -> Act {
         if asked.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return Act::json(
@@ -188,7 +160,9 @@ impl State {
             _ => missing(),
         }
     }
+}
 
+impl State {
     fn list(&self, asked: &Asked, all: &[Value]) -> Act {
         let number = |name: &str| asked.query(name).and_then(|text| text.parse::<usize>().ok());
         let limit = number("limit").unwrap_or(self.cap).min(self.cap);

@@ -9,8 +9,6 @@ mod reconciling;
 mod refusing;
 mod sandbox;
 
-use std::sync::{Arc, Mutex};
-
 use habeas_domain::{Identifier, IdentifierSource, IdentifierType};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -19,14 +17,11 @@ use super::SegmentConfig;
 use super::manifest::MANIFEST;
 use crate::client::VendorClient;
 use crate::connector::{Connector, Integration, Job, Settings, Subject};
-use crate::testing::{Act, Asked, NOW, Server, client};
+use crate::testing::{Act, Asked, HandMade, Holdings, NOW, client};
 
 const TOKEN: &str = "qV3x-R9dJuA_5T2mB8yLc4NpEqZ7h0W.kV3xR9dJu5T2mB8yLc4NpEqZ7h0W";
 const WORKSPACE: &str = "acme.shop";
 const ROOT: &str = "/v1beta/workspaces/acme.shop";
-
-/// A fault: sees the vendor and the call, and may change the one or answer the other itself.
-type Fault = Box<dyn FnMut(&mut State, &Asked) -> Option<Act> + Send>;
 
 struct State {
     regulations: Vec<Regulation>,
@@ -35,7 +30,6 @@ struct State {
     may_write: bool,
     /// The largest page.
     cap: usize,
-    faults: Vec<Fault>,
 }
 
 #[derive(Clone)]
@@ -101,28 +95,13 @@ fn stream(source: &str, destinations: &[(&str, &str)]) -> Value {
 }
 
 /// A hand-made Segment.
-struct Vendor {
-    server: Server,
-    state: Arc<Mutex<State>>,
-}
+type Vendor = HandMade<State>;
 
 impl Vendor {
     /// With regulations, the newest first.
     async fn with(regulations: Vec<Regulation>) -> Self {
-        let state = State { regulations, may_read: true, may_write: true, cap: 100, faults: Vec::new() };
-        let state = Arc::new(Mutex::new(state));
-        let shared = Arc::clone(&state);
-        let server = Server::start(move |asked| shared.lock().unwrap().act(asked)).await;
-        Self { server, state }
-    }
-
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap());
-    }
-
-    /// Adds a fault that is asked before every call.
-    fn fault(&self, fault: impl FnMut(&mut State, &Asked) -> Option<Act> + Send + 'static) {
-        self.change(|state| state.faults.push(Box::new(fault)));
+        let state = State { regulations, may_read: true, may_write: true, cap: 100 };
+        Self::holding(state).await
     }
 
     fn client(&self) -> VendorClient {
@@ -142,14 +121,7 @@ impl Vendor {
     }
 }
 
-impl State {
-    fn act(&mut self, asked: &Asked) -> Act {
-        let mut faults = std::mem::take(&mut self.faults);
-        let fault = faults.iter_mut().find_map(|fault| fault(self, asked));
-        self.faults = faults;
-        fault.unwrap_or_else(|| self.answer(asked))
-    }
-
+impl Holdings for State {
     fn answer(&mut self, asked: &Asked) -> Act {
         if asked.header("authorization") != Some(&format!("Bearer {TOKEN}")) {
             return failure(401, 16, "invalid token");
@@ -182,7 +154,9 @@ impl State {
             _ => missing(),
         }
     }
+}
 
+impl State {
     fn list(&self, asked: &Asked) -> Act {
         let kind = asked.query("regulation_types");
         let all: Vec<&Regulation> = self

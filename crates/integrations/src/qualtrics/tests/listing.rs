@@ -1,5 +1,7 @@
 //! Lists in all styles, and lists that mean no good.
 
+use std::sync::Arc;
+
 use rstest::rstest;
 
 use super::*;

@@ -1,11 +1,13 @@
 //! Minting, sharing, renewing and giving up access tokens.
 
+use std::sync::Arc;
+
 use rstest::rstest;
 
 use super::*;
 use crate::connector::Job;
 use crate::error::{ErrorKind, Retry, VendorError};
-use crate::testing::ListedPermits;
+use crate::testing::{ListedPermits, Server};
 
 /// The cheapest call: one reading of the list of erasures.
 async fn look(connector: &dyn Connector) -> Result<(), VendorError> {
@@ -89,7 +91,7 @@ async fn wrong_credentials_are_sent_once_for_all_who_wait() {
     assert!(results.iter().all(|one| one.as_ref().unwrap_err().kind == ErrorKind::Credentials));
     assert!(vendor.asked().len() < 4, "{:?}", vendor.asked());
     // Later it is tried anew: a person may have repaired the client.
-    vendor.change(|state| state.faults.clear());
+    vendor.forget_faults();
     look(&*vendor.connector()).await.unwrap();
 }
 
@@ -189,7 +191,7 @@ async fn an_erasure_is_repeated_too_because_a_401_did_nothing() {
     look(&*connector).await.unwrap();
     vendor.change(|state| state.tokens.clear());
     connector.erase(&[subject(&[ANA])]).await.unwrap();
-    assert_eq!(vendor.state.lock().unwrap().erasures.len(), 1);
+    assert_eq!(vendor.change(|state| state.erasures.len()), 1);
     assert_eq!(vendor.calls("POST", "/op-erase-personal-data").len(), 2);
 }
 

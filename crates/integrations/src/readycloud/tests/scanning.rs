@@ -69,7 +69,7 @@ async fn a_record_holds_what_the_vendor_holds() {
     assert_eq!((record.kind.as_str(), record.title.as_str()), ("contact", "Ana Silva"));
     assert_eq!(
         Value::Object(record.fields.clone()),
-        vendor.state.lock().unwrap().organisations[0].contacts[0].1
+        vendor.change(|state| state.organisations[0].contacts[0].1.clone())
     );
     assert_eq!(vendor.server.asked()[1].query("expand").as_deref(), Some("notes"));
     assert!(vendor.server.asked().iter().all(|asked| !asked.target.contains(TOKEN)));

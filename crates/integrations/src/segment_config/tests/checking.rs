@@ -1,5 +1,6 @@
 //! The connection check.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rstest::rstest;

@@ -1,5 +1,6 @@
 //! Creating a deletion.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use habeas_domain::IdentifierType::{Email, PhoneNumber, UserId};
@@ -10,7 +11,7 @@ use super::super::wire::Creation;
 use super::*;
 use crate::client::ClientOptions;
 use crate::error::{ErrorKind, Retry, VendorError};
-use crate::testing::{ListedPermits, client_with, options};
+use crate::testing::{ListedPermits, Server, client_with, options};
 
 async fn erase(vendor: &Vendor, subjects: &[Subject]) -> Result<Job, VendorError> {
     vendor.connector().erase(subjects).await

@@ -1,5 +1,6 @@
 //! Where deletions stand.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rstest::rstest;

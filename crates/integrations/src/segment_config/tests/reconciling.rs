@@ -1,5 +1,7 @@
 //! Which deletions Segment has, after an answer was lost.
 
+use std::sync::Arc;
+
 use habeas_domain::IdentifierType;
 use rstest::rstest;
 
