@@ -89,6 +89,12 @@ id!(/// An API key.
     ApiKeyId, "key_", "API key");
 id!(/// A row of due work.
     DueWorkId, "due_", "due work");
+id!(/// A mail to a person.
+    MailId, "mai_", "mail");
+id!(/// A link that a person was sent.
+    LinkId, "lnk_", "link");
+id!(/// A large sealed content outside of the database.
+    ObjectId, "obj_", "object");
 
 #[cfg(test)]
 mod tests {

@@ -26,7 +26,10 @@ pub mod run;
 pub mod settlement;
 pub mod vocabulary;
 
-pub use id::{ApiKeyId, ConnectionId, DueWorkId, EventId, OperationId, RecordId, RequestId, RunId, UserId};
+pub use id::{
+    ApiKeyId, ConnectionId, DueWorkId, EventId, LinkId, MailId, ObjectId, OperationId, RecordId, RequestId,
+    RunId, UserId,
+};
 pub use identifier::{Identifier, IdentifierSource, IdentifierType};
 pub use lifecycle::{Action, Outcome, RequestState};
 pub use right::Right;
