@@ -22,6 +22,7 @@ pub mod error;
 pub mod figures;
 pub mod forgetting;
 pub mod intake;
+pub mod mails;
 mod names;
 mod package;
 mod phases;

@@ -7,6 +7,7 @@ mod backoff;
 mod engine;
 mod jobs;
 mod lease;
+pub mod mailer;
 mod operations;
 mod pace;
 mod pass;

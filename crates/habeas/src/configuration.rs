@@ -2,7 +2,9 @@
 //!
 //! Values are never repeated in messages, so a secret in the wrong place is not echoed.
 
+mod company;
 mod layers;
+mod mail;
 mod reader;
 mod values;
 
@@ -17,8 +19,11 @@ use std::time::Duration;
 
 use habeas_casework::{CaseworkSettings, ContactTimes};
 use habeas_engine::IntegrationOptions;
+use habeas_engine::mailer::MailSettings;
 use habeas_store::MasterKey;
+use ipnet::IpNet;
 
+pub(crate) use company::CompanySettings;
 use layers::Layers;
 use reader::Reader;
 pub(crate) use values::PreviousKey;
@@ -38,6 +43,31 @@ pub(crate) struct Configuration {
     pub(crate) encryption: Encryption,
     pub(crate) workers: Workers,
     pub(crate) casework: CaseworkSettings,
+    /// Whether requests over the API and the command line whose address nobody vouched for are confirmed by the person
+    /// first. Requests of the public form always are.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) require_verification: bool,
+    /// The address under which people reach this server, without a slash at its end; none: people cannot be sent links.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) public_url: Option<String>,
+    /// Whose `X-Forwarded-For` is believed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    /// Where large contents lie.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) storage: PathBuf,
+    /// How mails leave.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) mail: MailSettings,
+    /// The mailbox of the privacy team, for notices to it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) team: Option<String>,
+    /// How long links in mails are valid.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) links: Duration,
+    /// What documents and mails say about the company.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    pub(crate) company: CompanySettings,
     pub(crate) integrations: BTreeMap<String, IntegrationOptions>,
     /// What was set although it does nothing in this version, as sentences.
     pub(crate) without_effect: Vec<String>,
@@ -124,11 +154,19 @@ impl Configuration {
         let default_policy = reader.required("policies.default", values::POLICY);
         let time_zone = reader.required("policies.time_zone", values::TIME_ZONE);
         let require_review = reader.required("intake.require_review", values::SWITCH);
-        let deadline = contact_time(reader, "contacts.deadline");
-        let reminder = contact_time(reader, "contacts.remind");
+        let require_verification = reader.required("intake.require_verification", values::SWITCH);
+        let public_url = reader.optional("server.public_url", values::PUBLIC_URL);
+        let trusted_proxies = reader.list("server.trusted_proxies", values::NETWORK);
+        let storage = reader.required("storage.url", values::STORAGE);
+        let lease = lease.map(Duration::from_secs);
+        let mail = mail::read(reader, lease);
+        let team = reader.optional("mail.team", values::MAILBOX);
+        let links = days_or_seconds(reader, "links.days", "links.seconds");
+        let deadline = days_or_seconds(reader, "contacts.deadline_days", "contacts.deadline_seconds");
+        let reminder = days_or_seconds(reader, "contacts.remind_days", "contacts.remind_seconds");
+        let company = CompanySettings::read(reader);
         let integrations = integrations(reader, known);
         later(reader);
-        let lease = Duration::from_secs(lease?);
         Some(Self {
             listen: listen?,
             database_url: DatabaseUrl(database_url?.placed_in(data, reader)?),
@@ -139,7 +177,7 @@ impl Configuration {
             },
             workers: Workers {
                 count: usize::try_from(count?).ok()?,
-                lease,
+                lease: lease?,
                 poll_interval: Duration::from_millis(poll_interval?),
             },
             casework: CaseworkSettings {
@@ -148,6 +186,14 @@ impl Configuration {
                 time_zone: time_zone?,
                 contacts: ContactTimes { deadline: deadline?, reminder: reminder? },
             },
+            require_verification: require_verification?,
+            public_url,
+            trusted_proxies,
+            storage: storage?.placed_in(data, reader),
+            mail: mail?,
+            team,
+            links: links?,
+            company: company?,
             integrations,
             without_effect: reader.without_effect(),
         })
@@ -155,9 +201,9 @@ impl Configuration {
 }
 
 /// A time in days, or, for tests and demonstrations, in seconds.
-fn contact_time(reader: &mut Reader, name: &str) -> Option<Duration> {
-    let days = reader.required(&format!("{name}_days"), values::DAYS);
-    let seconds = reader.optional(&format!("{name}_seconds"), values::SECONDS);
+fn days_or_seconds(reader: &mut Reader, days: &str, seconds: &str) -> Option<Duration> {
+    let days = reader.required(days, values::DAYS);
+    let seconds = reader.optional(seconds, values::SECONDS);
     seconds.or(days.map(|days| days.saturating_mul(86_400))).map(Duration::from_secs)
 }
 
@@ -199,17 +245,7 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
 /// Keys of the contract whose features are still to come: checked, so that a file written for the contract is
 /// accepted, and named at the start, so that nobody relies on them.
 fn later(reader: &mut Reader) {
-    const MAIL: &str = "outgoing mail";
-    const FORM: &str = "the public request form";
     const CONSOLE: &str = "the console";
-    reader.later("server.public_url", values::WEB_URL, MAIL);
-    reader.later_list("server.trusted_proxies", values::NETWORK, FORM);
-    reader.later("storage.url", values::STORAGE, "object storage");
-    reader.later("mail.url", values::MAIL, MAIL);
-    reader.later("mail.from", values::TEXT, MAIL);
-    reader.later("intake.require_verification", values::SWITCH, FORM);
-    reader.later("links.days", values::DAYS, MAIL);
-    reader.later("links.seconds", values::SECONDS, MAIL);
     reader.later("oidc.issuer", values::WEB_URL, CONSOLE);
     reader.later("oidc.client_id", values::TEXT, CONSOLE);
     reader.later("oidc.client_secret", values::TEXT, CONSOLE);

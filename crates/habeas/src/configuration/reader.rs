@@ -82,14 +82,8 @@ impl Reader {
         value
     }
 
-    /// The same for a list.
-    pub(super) fn later_list<T>(&mut self, path: &str, kind: Kind<T>, feature: &str) {
-        self.list(path, kind);
-        self.mark_later(path, feature);
-    }
-
     /// Notes what the operator set at `path` as doing nothing in this version.
-    fn mark_later(&mut self, path: &str, feature: &str) {
+    pub(super) fn mark_later(&mut self, path: &str, feature: &str) {
         let set = self
             .layers
             .entries
@@ -117,6 +111,11 @@ impl Reader {
     pub(super) fn refuse(&mut self, path: &str, message: &str) {
         let source = self.layers.entries.get(path).map_or(&Source::Default, |(_, source)| source);
         self.faults.push(format!("`{path}` in {source} {message}"));
+    }
+
+    /// Whether a value stands at `path`, usable or not.
+    pub(super) fn is_set(&self, path: &str) -> bool {
+        self.layers.entries.contains_key(path)
     }
 
     /// Every key that was asked for.

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use habeas_domain::policy::Policy;
+use habeas_engine::mailer::{MailUrl, is_mailbox};
 use habeas_store::MasterKey;
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use url::Url;
 
@@ -70,14 +72,15 @@ text_kind!(TIME_ZONE: TimeZone, "a name of the IANA time zone database, for exam
 text_kind!(WEB_URL: Url, "an http or https address", |text: &str| web_url(text));
 text_kind!(VENDOR_URL: Url, "an http or https address without user, query or fragment", |text: &str| web_url(text)
     .filter(|url| url.query().is_none() && url.fragment().is_none()));
-text_kind!(STORAGE: Url, "\"file://DIRECTORY\" or \"s3://BUCKET/PREFIX\"", |text: &str| with_scheme(
-    text,
-    &["file", "s3"]
-));
-text_kind!(MAIL: String, "\"outbox\" or \"smtp://USER:PASSWORD@HOST:PORT\"", |text: &str| (text == "outbox"
-    || with_scheme(text, &["smtp", "smtps"]).is_some())
-.then(|| text.to_owned()));
-text_kind!(NETWORK: String, "addresses or networks, for example \"10.0.0.0/8\"", network);
+text_kind!(PUBLIC_URL: String, "an http or https address without user, query or fragment", |text: &str| web_url(text)
+    .filter(|url| url.query().is_none() && url.fragment().is_none())
+    .map(|url| url.as_str().trim_end_matches('/').to_owned()));
+text_kind!(STORAGE: Storage, "\"file://DIRECTORY\" or \"s3://BUCKET/PREFIX\"", storage);
+text_kind!(MAIL: MailUrl, "\"outbox\", \"smtp://USER:PASSWORD@HOST:PORT\" or \"smtps://USER:PASSWORD@HOST:PORT\"", |text: &str| {
+    text.parse().ok()
+});
+text_kind!(MAILBOX: String, "a mailbox: \"a@b\" or \"Name <a@b>\"", |text: &str| is_mailbox(text).then(|| text.to_owned()));
+text_kind!(NETWORK: IpNet, "addresses or networks, for example \"10.0.0.0/8\"", network);
 
 whole_kind!(WORKERS, 0..=1024, "a whole number from 0 to 1024");
 whole_kind!(LEASE_SECONDS, 2..=3600, "a whole number from 2 to 3600");
@@ -120,13 +123,36 @@ fn with_scheme(text: &str, schemes: &[&str]) -> Option<Url> {
     Url::parse(text).ok().filter(|url| schemes.contains(&url.scheme()))
 }
 
-fn network(text: &str) -> Option<String> {
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
-        None => (text, None),
-    };
-    let most = if address.parse::<IpAddr>().ok()?.is_ipv4() { 32 } else { 128 };
-    bits.is_none_or(|bits| bits <= most).then(|| text.to_owned())
+/// One address is a network of its own.
+fn network(text: &str) -> Option<IpNet> {
+    text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).map(|network| network.trunc())
+}
+
+/// A place for large contents as it was named.
+#[derive(Clone, Debug)]
+pub(super) enum Storage {
+    Directory(PathBuf),
+    Bucket,
+}
+
+fn storage(text: &str) -> Option<Storage> {
+    if let Some(directory) = text.strip_prefix("file://") {
+        return (!directory.trim().is_empty()).then(|| Storage::Directory(directory.into()));
+    }
+    with_scheme(text, &["s3"]).filter(Url::has_host).map(|_| Storage::Bucket)
+}
+
+impl Storage {
+    /// A relative directory lies in the data directory, and so does what would go into a bucket.
+    pub(super) fn placed_in(self, data: &Path, reader: &mut Reader) -> PathBuf {
+        match self {
+            Self::Directory(directory) => data.join(directory),
+            Self::Bucket => {
+                reader.mark_later("storage.url", "storage in buckets");
+                data.join("packages")
+            }
+        }
+    }
 }
 
 /// A database as it was named.

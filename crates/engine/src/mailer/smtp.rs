@@ -1,0 +1,249 @@
+//! Mails over SMTP.
+//!
+//! The conversation is led step by step over lettre's connection, not by its transport: whether a refusal is the
+//! mail's fault or the operator's depends on the step at which it comes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use habeas_casework::mails::OutgoingMail;
+use lettre::Address;
+use lettre::transport::smtp::Error;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
+use secrecy::ExposeSecret as _;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::failure::Step;
+use super::message::{Carries, Writer, recipient};
+use super::{Handed, MailFailure, MailSettings, MailSetupError, Mailer, Security, SmtpServer};
+
+/// Connections at once. A mail server takes a mail in milliseconds, and many limit how often one client may connect.
+const CONNECTIONS: usize = 2;
+/// How long a connection that nobody needs is kept, at least; at most twice as long. Shorter than the five minutes after
+/// which servers may hang up (RFC 5321, section 4.5.3.2.7).
+const KEPT: Duration = Duration::from_secs(15);
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Hands each mail to an SMTP server.
+pub struct SmtpMailer {
+    writer: Writer,
+    server: SmtpServer,
+    /// How the server's certificate is judged; none without TLS.
+    tls: Option<TlsParameters>,
+    greeting: ClientId,
+    timeout: Duration,
+    permits: Semaphore,
+    kept: Arc<Kept>,
+}
+
+impl fmt::Debug for SmtpMailer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("SmtpMailer").field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl SmtpMailer {
+    /// A way to `server`. Nothing is connected before the first mail.
+    ///
+    /// # Errors
+    /// If the sender or the address for answers is no mailbox, or the machine's certificates cannot be used.
+    pub fn new(settings: &MailSettings, server: &SmtpServer) -> Result<Self, MailSetupError> {
+        let writer = Writer::new(settings)?;
+        let parameters = TlsParameters::builder(server.host.clone());
+        let tls = match server.security {
+            Security::Never => None,
+            Security::FromTheStart | Security::Required => Some(parameters),
+            Security::Opportunistic => Some(parameters.dangerous_accept_invalid_certs(true)),
+        };
+        let tls = tls.map(|tls| tls.build()).transpose().map_err(|_| MailSetupError::Certificates)?;
+        Ok(Self {
+            greeting: ClientId::Domain(writer.host().to_owned()),
+            writer,
+            server: server.clone(),
+            tls,
+            timeout: settings.timeout,
+            permits: Semaphore::new(CONNECTIONS),
+            kept: Arc::default(),
+        })
+    }
+
+    async fn hand_over(&self, mail: &OutgoingMail) -> Result<(), MailFailure> {
+        let to = recipient(mail)?;
+        let _permit = self.permits.acquire().await;
+        let mut connection = match self.kept.take().await {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        match self.converse(&mut connection, to, mail).await {
+            Ok(()) => {
+                self.kept.put(connection);
+                Ok(())
+            }
+            Err(failure) => {
+                // Where the conversation stands is not worth finding out.
+                leave(connection).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, MailFailure> {
+        let at = |step| move |error: Error| MailFailure::at(step, &error);
+        let from_the_start =
+            (self.server.security == Security::FromTheStart).then(|| self.tls.clone()).flatten();
+        let address = (self.server.host.as_str(), self.server.port);
+        let mut connection = AsyncSmtpConnection::connect_tokio1(
+            address,
+            Some(self.timeout),
+            &self.greeting,
+            from_the_start,
+            None,
+        )
+        .await
+        .map_err(at(Step::Connect))?;
+        if let Some(tls) = &self.tls {
+            let wanted = match self.server.security {
+                Security::Required => true,
+                Security::Opportunistic => connection.can_starttls(),
+                Security::FromTheStart | Security::Never => false,
+            };
+            if wanted {
+                connection.starttls(tls.clone(), &self.greeting).await.map_err(at(Step::Secure))?;
+            }
+        }
+        if let Some((user, password)) = &self.server.credentials {
+            let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
+            connection
+                .auth(&[Mechanism::Plain, Mechanism::Login], &credentials)
+                .await
+                .map_err(at(Step::LogIn))?;
+        }
+        Ok(connection)
+    }
+
+    async fn converse(
+        &self,
+        connection: &mut AsyncSmtpConnection,
+        to: Address,
+        mail: &OutgoingMail,
+    ) -> Result<(), MailFailure> {
+        let at = |step| move |error: Error| MailFailure::at(step, &error);
+        let mut parameters = Vec::new();
+        let sender = self.writer.sender();
+        if !(sender.user().is_ascii() && to.user().is_ascii()) {
+            if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
+                return Err(MailFailure::needs_smtputf8());
+            }
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        let carries = if connection.server_info().supports_feature(Extension::EightBitMime) {
+            Carries::EightBits
+        } else {
+            Carries::SevenBits
+        };
+        let message = self.writer.write(mail, carries)?;
+        if !message.is_ascii() {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        connection.command(Mail::new(Some(sender.clone()), parameters)).await.map_err(at(Step::Sender))?;
+        connection.command(Rcpt::new(to, Vec::new())).await.map_err(at(Step::Recipient))?;
+        connection.command(Data).await.map_err(at(Step::Content))?;
+        connection.message(&message).await.map_err(at(Step::Content))?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Mailer for SmtpMailer {
+    async fn send(&self, mail: &OutgoingMail) -> Result<Handed, MailFailure> {
+        match timeout(self.timeout, self.hand_over(mail)).await {
+            Ok(outcome) => outcome.map(|()| Handed::Sent),
+            Err(_) => Err(MailFailure::timed_out(self.timeout)),
+        }
+    }
+
+    fn delivers(&self) -> bool {
+        true
+    }
+}
+
+/// Connections that wait for the next mail: connecting, TLS and logging in take longer than a mail.
+#[derive(Default)]
+struct Kept {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    /// The longest unused first.
+    connections: VecDeque<Idle>,
+    /// Whether somebody looks after them.
+    watched: bool,
+}
+
+struct Idle {
+    connection: AsyncSmtpConnection,
+    /// Whether it was there already when somebody last looked.
+    seen: bool,
+}
+
+impl Kept {
+    /// A connection on which the server still answers.
+    async fn take(&self) -> Option<AsyncSmtpConnection> {
+        loop {
+            let mut connection = self.lock().connections.pop_back()?.connection;
+            if connection.test_connected().await {
+                return Some(connection);
+            }
+        }
+    }
+
+    fn put(self: &Arc<Self>, connection: AsyncSmtpConnection) {
+        let mut waiting = self.lock();
+        waiting.connections.push_back(Idle { connection, seen: false });
+        if !std::mem::replace(&mut waiting.watched, true) {
+            tokio::spawn(watch(Arc::downgrade(self)));
+        }
+    }
+
+    /// Takes out what nobody needed since the last look. `None`: there is nothing left to look after.
+    fn unused(&self) -> Option<Vec<AsyncSmtpConnection>> {
+        let mut waiting = self.lock();
+        if waiting.connections.is_empty() {
+            waiting.watched = false;
+            return None;
+        }
+        let mut unused = Vec::new();
+        while waiting.connections.front().is_some_and(|idle| idle.seen) {
+            unused.extend(waiting.connections.pop_front().map(|idle| idle.connection));
+        }
+        waiting.connections.iter_mut().for_each(|idle| idle.seen = true);
+        Some(unused)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes what nobody needs, until nothing is left. Not work that is due, so no row remembers it.
+async fn watch(kept: std::sync::Weak<Kept>) {
+    loop {
+        drop(timeout(KEPT, std::future::pending::<()>()).await);
+        let Some(unused) = kept.upgrade().and_then(|kept| kept.unused()) else { return };
+        futures::future::join_all(unused.into_iter().map(leave)).await;
+    }
+}
+
+/// Says goodbye and closes; a server that does not answer is left without.
+async fn leave(mut connection: AsyncSmtpConnection) {
+    drop(timeout(GOODBYE, connection.abort()).await);
+}
