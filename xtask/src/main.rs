@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout, reason = "these commands talk to the developer on the terminal")]
 
 mod demo;
+mod mail_server;
 mod postgres;
 mod process;
 mod test;

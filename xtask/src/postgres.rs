@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::process::{is_root, run_quietly, succeeds};
+use crate::process::{self, is_root, run_quietly, succeeds};
 
 /// What tests read to find the server.
 pub(crate) const VARIABLE: &str = "HABEAS_TEST_POSTGRES";
@@ -98,20 +98,7 @@ fn binaries() -> Option<PathBuf> {
 
 fn install() -> anyhow::Result<PathBuf> {
     eprintln!("PostgreSQL is not installed; installing Debian's `postgresql`");
-    let apt = |arguments: &[&str]| {
-        let mut command = Command::new(if is_root() { "apt-get" } else { "sudo" });
-        if !is_root() {
-            command.args(["--non-interactive", "apt-get"]);
-        }
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        run_quietly(&mut command)
-    };
-    // Stale package lists are fine as long as the package is in them.
-    if apt(&["install", "--yes", "--no-install-recommends", "postgresql"]).is_err() {
-        apt(&["update"])?;
-        apt(&["install", "--yes", "--no-install-recommends", "postgresql"])
-            .context("PostgreSQL could not be installed; install Debian's package `postgresql` by hand")?;
-    }
+    process::install("postgresql")?;
     binaries().with_context(|| format!("`postgresql` is installed, but nothing is in {INSTALLATIONS}"))
 }
 

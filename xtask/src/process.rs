@@ -123,6 +123,27 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
     silent.status().is_ok_and(|status| status.success())
 }
 
+/// Installs Debian's `package`.
+pub(crate) fn install(package: &str) -> anyhow::Result<()> {
+    let apt = |arguments: &[&str]| {
+        let mut command = Command::new(if is_root() { "apt-get" } else { "sudo" });
+        if !is_root() {
+            command.args(["--non-interactive", "apt-get"]);
+        }
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        run_quietly(&mut command)
+    };
+    let install = ["install", "--yes", "--no-install-recommends", package];
+    // Stale package lists are fine as long as the package is in them.
+    if apt(&install).is_err() {
+        apt(&["update"])?;
+        apt(&install).with_context(|| {
+            format!("`{package}` could not be installed; install Debian's package `{package}` by hand")
+        })?;
+    }
+    Ok(())
+}
+
 /// Whether this runs as root, which PostgreSQL refuses to.
 pub(crate) fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")

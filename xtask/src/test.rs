@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
-use crate::postgres::{Server, VARIABLE};
+use crate::mail_server;
+use crate::postgres::{self, Server};
 use crate::process::{cargo, run as run_command, succeeds};
 
 /// What was done, for the summary.
@@ -53,13 +54,15 @@ pub(crate) fn run(_: &[String]) -> anyhow::Result<()> {
     let mut steps = Steps { done: Vec::new(), skipped: Vec::new() };
     // Kept until the end of this function, so the server is stopped whatever happens.
     let server = steps.step("start PostgreSQL", Server::start)?;
+    let python = steps.step("prepare the mail server", mail_server::prepare)?;
+    let surroundings = [(postgres::VARIABLE, server.url()), (mail_server::VARIABLE, python)];
 
     steps.command("format", &mut cargo(&["fmt", "--all", "--check"]))?;
     steps.command(
         "lint",
         &mut cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
     )?;
-    tests(&mut steps, &server.url())?;
+    tests(&mut steps, surroundings)?;
     steps.command(
         "documentation",
         cargo(&["doc", "--workspace", "--no-deps", "--locked"]).env("RUSTDOCFLAGS", "-D warnings"),
@@ -73,16 +76,16 @@ pub(crate) fn run(_: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn tests(steps: &mut Steps, postgres: &str) -> anyhow::Result<()> {
+fn tests(steps: &mut Steps, surroundings: [(&str, String); 2]) -> anyhow::Result<()> {
     let mut tests = if succeeds(&mut cargo(&["nextest", "--version"])) {
         cargo(&["nextest", "run", "--workspace", "--locked"])
     } else {
         println!("\ncargo-nextest is not installed; `cargo test` does the same more slowly");
         cargo(&["test", "--workspace", "--all-targets", "--locked"])
     };
-    steps.command("tests", tests.env(VARIABLE, postgres))?;
+    steps.command("tests", tests.envs(surroundings.clone()))?;
     steps.command(
         "examples in documents",
-        cargo(&["test", "--doc", "--workspace", "--locked"]).env(VARIABLE, postgres),
+        cargo(&["test", "--doc", "--workspace", "--locked"]).envs(surroundings),
     )
 }

@@ -19,6 +19,7 @@
     reason = "test support: whatever fails here fails the test"
 )]
 
+mod mail_server;
 mod postgres;
 mod raw;
 
@@ -26,6 +27,7 @@ use habeas_environment::{Environment, TestClock};
 use habeas_store::{Database, Keyring, MasterKey, Store};
 use tempfile::TempDir;
 
+pub use mail_server::{MailServer, ReceivedMail};
 pub use raw::RawConnection;
 
 /// When every test's clock starts: a Monday, in the European summer.

@@ -124,6 +124,9 @@ impl MailFailure {
             return Self::without_reply(step, error);
         };
         let reply = Reply::new(reply, error);
+        if step != Step::Secure && reply.demands_tls() {
+            return Self::tls(&format!("it demands STARTTLS ({reply}), which `mail.url` rules out"));
+        }
         if matches!(step, Step::Sender | Step::Recipient | Step::Content) && reply.asks_for_credentials() {
             return Self::credentials(&format!("wants to know who sends ({reply})"));
         }
@@ -216,9 +219,18 @@ impl Reply {
         Self { code, enhanced, text: text.to_lowercase() }
     }
 
+    /// RFC 4954, section 6 (538), and RFC 3207, section 4, which has the words but no code of its own.
+    fn demands_tls(&self) -> bool {
+        match u16::from(self.code) {
+            538 => true,
+            530 => self.text.contains("starttls"),
+            _ => false,
+        }
+    }
+
     /// RFC 4954, section 6.
     fn asks_for_credentials(&self) -> bool {
-        matches!(u16::from(self.code), 530 | 534 | 535 | 538)
+        matches!(u16::from(self.code), 530 | 534 | 535)
     }
 
     /// There is no code for it: the usual servers say 550 or 554 with 5.7.x or nothing, and the word. What stands in

@@ -131,9 +131,9 @@ fn one_line(text: &str) -> String {
 /// One form of the text. Its lines stay as they are wherever the way allows that, also in the middle of text that is
 /// not ASCII: a link is then found by programs that decode nothing.
 fn part(kind: ContentType, text: &str, carries: Carries) -> SinglePart {
-    let text = with_network_line_ends(text);
-    let plain = text.split("\r\n").all(|line| line.len() <= LONGEST_LINE) && !text.contains('\0');
-    let body = match (plain, text.is_ascii(), carries) {
+    let text = canonical(text);
+    let short = text.split("\r\n").all(|line| line.len() <= LONGEST_LINE);
+    let body = match (short, text.is_ascii(), carries) {
         (true, true, _) => Body::dangerous_pre_encoded(text.into(), ContentTransferEncoding::SevenBit),
         (true, false, Carries::EightBits) => {
             Body::dangerous_pre_encoded(text.into(), ContentTransferEncoding::EightBit)
@@ -144,6 +144,81 @@ fn part(kind: ContentType, text: &str, carries: Carries) -> SinglePart {
     SinglePart::builder().content_type(kind).body(body)
 }
 
-fn with_network_line_ends(text: &str) -> String {
-    text.replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n")
+/// With the line ends of mails and without the one character that they may not have.
+fn canonical(text: &str) -> String {
+    text.replace('\0', "").replace("\r\n", "\n").replace('\r', "\n").replace('\n', "\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::super::MailUrl;
+    use super::*;
+
+    const LINK: &str =
+        "https://privacy.example.test/download/0192f3c4d5e6_kJ8sL2mN5pQ7rT9vW1xY3zA5bC7dE9fG=1&more=0";
+
+    fn written(text: &str, carries: Carries) -> String {
+        let settings = MailSettings {
+            url: MailUrl::Outbox,
+            from: "privacy@example.test".to_owned(),
+            reply_to: None,
+            timeout: Duration::ZERO,
+        };
+        let mail = OutgoingMail {
+            id: "mai_01920000000070008000000000000001".parse().unwrap(),
+            to: "ada@example.test".to_owned(),
+            subject: "Your link".to_owned(),
+            text: text.to_owned(),
+            html: "<p>See the text.</p>".to_owned(),
+            created_at: "1969-12-31T23:59:59Z".parse().unwrap(),
+        };
+        let bytes = Writer::new(&settings).unwrap().write(&mail, carries).unwrap();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[rstest]
+    #[case::ascii(format!("Hello,\n\n{LINK}\n"), Carries::SevenBits, "7bit", true)]
+    #[case::letters(format!("Grüß Gott,\n\n{LINK}\n"), Carries::EightBits, "8bit", true)]
+    #[case::longest_line(format!("{}\n{LINK}\n", "x".repeat(990)), Carries::SevenBits, "7bit", true)]
+    #[case::too_long_a_line(format!("{}\n{LINK}\n", "x".repeat(991)), Carries::EightBits, "quoted-printable", false)]
+    #[case::letters_on_an_old_way(format!("Grüß Gott,\n\n{LINK}\n"), Carries::SevenBits, "quoted-printable", false)]
+    #[case::old_line_ends(format!("Hello,\r{LINK}\r\n"), Carries::SevenBits, "7bit", true)]
+    #[case::a_zero(format!("\0{LINK}\n"), Carries::SevenBits, "7bit", true)]
+    fn lines_stay_as_they_are_where_the_way_allows_it(
+        #[case] text: String,
+        #[case] carries: Carries,
+        #[case] encoding: &str,
+        #[case] whole: bool,
+    ) {
+        let message = written(&text, carries);
+        assert!(message.contains(&format!("Content-Transfer-Encoding: {encoding}\r\n")), "{message}");
+        assert_eq!(message.split("\r\n").any(|line| line == LINK), whole, "{message}");
+        assert!(message.split("\r\n").all(|line| line.len() <= 998));
+        assert!(carries == Carries::EightBits || message.is_ascii());
+    }
+
+    #[test]
+    fn a_time_that_has_no_form_is_the_earliest_that_has_one() {
+        assert!(written("x", Carries::SevenBits).contains("Date: Thu, 01 Jan 1970 00:00:00 +0000\r\n"));
+    }
+
+    #[rstest]
+    #[case::bare("privacy@example.test", true)]
+    #[case::name("Privacy team <privacy@example.test>", true)]
+    #[case::letters("Zoë <privacy@bücher.example.test>", true)]
+    #[case::quoted("\"Team, privacy\" <privacy@example.test>", true)]
+    #[case::this_machine("privacy@localhost", true)]
+    #[case::nothing("", false)]
+    #[case::word("privacy", false)]
+    #[case::line_break("Team\r\nBcc: a@example.test <privacy@example.test>", false)]
+    #[case::bare_line_break("privacy@example.test\nBcc: a@example.test", false)]
+    #[case::two("a@example.test, b@example.test", false)]
+    #[case::open("Team <privacy@example.test", false)]
+    fn a_mailbox_is_told_from_what_is_none(#[case] text: &str, #[case] usable: bool) {
+        assert_eq!(is_mailbox(text), usable);
+    }
 }

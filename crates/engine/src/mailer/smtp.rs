@@ -247,3 +247,65 @@ async fn watch(kept: std::sync::Weak<Kept>) {
 async fn leave(mut connection: AsyncSmtpConnection) {
     drop(timeout(GOODBYE, connection.abort()).await);
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    /// A connection to a server that agrees to everything, and what the server is told until the connection is closed.
+    async fn connection(
+        listener: &TcpListener,
+    ) -> (AsyncSmtpConnection, tokio::task::JoinHandle<Vec<String>>) {
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (other, _) = listener.accept().await.unwrap();
+        let told = tokio::spawn(async move {
+            let (input, mut output) = other.into_split();
+            let mut lines = BufReader::new(input).lines();
+            let mut told = Vec::new();
+            output.write_all(b"220 ready\r\n").await.unwrap();
+            while let Ok(Some(line)) = lines.next_line().await {
+                told.push(line);
+                output.write_all(b"250 fine\r\n").await.unwrap();
+            }
+            told
+        });
+        let greeting = ClientId::Domain("habeas.example.test".to_owned());
+        let connection =
+            AsyncSmtpConnection::connect_with_transport(Box::new(stream), &greeting).await.unwrap();
+        (connection, told)
+    }
+
+    #[tokio::test]
+    async fn what_nobody_needs_between_two_looks_is_given_up() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (unused, told) = connection(&listener).await;
+        let (used, _told) = connection(&listener).await;
+        let kept = Arc::new(Kept::default());
+        kept.put(unused);
+        kept.put(used);
+        assert!(kept.unused().is_some_and(|unused| unused.is_empty()), "both have just come");
+        let used = kept.take().await.expect("the one that was used last");
+        kept.put(used);
+        let mut given_up = kept.unused().expect("one is left to look after");
+        assert_eq!(given_up.len(), 1);
+        leave(given_up.remove(0)).await;
+        assert_eq!(told.await.unwrap(), ["EHLO habeas.example.test", "QUIT"]);
+        assert_eq!(kept.unused().map(|unused| unused.len()), Some(1));
+        assert!(kept.unused().is_none(), "nothing is left to look after");
+        assert!(!kept.lock().watched, "the next connection is looked after again");
+    }
+
+    #[tokio::test]
+    async fn a_connection_on_which_nobody_answers_is_not_used() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (connection, told) = connection(&listener).await;
+        told.abort();
+        assert!(told.await.is_err());
+        let kept = Arc::new(Kept::default());
+        kept.put(connection);
+        assert!(kept.take().await.is_none());
+    }
+}

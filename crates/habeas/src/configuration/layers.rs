@@ -9,7 +9,7 @@ use super::{DEFAULT_FILE, FILE_NAME};
 
 const PREFIX: &str = "HABEAS_";
 /// Variables of that prefix that are no settings: they belong to the command line and to the tests.
-const NO_SETTINGS: [&str; 3] = ["HABEAS_KEY", "HABEAS_DATA", "HABEAS_TEST_POSTGRES"];
+const NO_SETTINGS: [&str; 4] = ["HABEAS_KEY", "HABEAS_DATA", "HABEAS_TEST_POSTGRES", "HABEAS_TEST_SMTP"];
 
 /// Which layer a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]

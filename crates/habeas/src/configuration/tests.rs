@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use habeas_engine::mailer::MailUrl;
 use rstest::rstest;
 
 use super::*;
@@ -23,6 +24,16 @@ fn the_defaults_alone_will_do() {
     assert_eq!(configuration.encryption.key_file, data.path().join("master.key"));
     assert!(configuration.casework.require_review);
     assert_eq!(configuration.casework.default_policy, "eu-gdpr");
+    assert!(!configuration.require_verification);
+    assert_eq!((configuration.public_url, configuration.team), (None, None));
+    assert!(configuration.trusted_proxies.is_empty());
+    assert_eq!(configuration.storage, data.path().join("packages"));
+    assert!(matches!(configuration.mail.url, MailUrl::Outbox));
+    assert_eq!((configuration.mail.from.as_str(), configuration.mail.reply_to), ("privacy@localhost", None));
+    assert_eq!(configuration.mail.timeout, Duration::from_secs(30), "half of the default lease");
+    assert_eq!(configuration.links, Duration::from_secs(7 * 86_400));
+    assert_eq!(configuration.company.name, "The company");
+    assert!(configuration.company.purposes.is_empty());
     assert!(configuration.without_effect.is_empty());
 }
 
@@ -38,6 +49,7 @@ fn the_environment_goes_before_the_file_and_the_file_before_the_defaults() {
             ("HABEAS_KEY", "not a setting"),
             ("HABEAS_DATA", "not a setting"),
             ("HABEAS_TEST_POSTGRES", "not a setting"),
+            ("HABEAS_TEST_SMTP", "not a setting"),
             ("OTHER", "not ours"),
         ],
     )
@@ -86,15 +98,80 @@ fn a_file_written_for_the_contract_is_accepted_and_what_does_nothing_is_named() 
     let qualtrics = &configuration.integrations["qualtrics"];
     assert_eq!(qualtrics.poll_min, Some(Duration::from_millis(50)));
     let named = configuration.without_effect.join("\n");
-    for key in
-        ["server.public_url", "mail.url", "oidc.client_secret", "integrations.segment_config.public_base_url"]
-    {
+    for key in ["storage.url", "oidc.client_secret", "integrations.segment_config.public_base_url"] {
         assert_eq!(named.matches(&format!("`{key}`")).count(), 1, "{named}");
     }
     assert!(
-        !named.contains("require_review") && !named.contains("hush") && !named.contains("secret@"),
+        !named.contains("require_review")
+            && !named.contains("mail")
+            && !named.contains("hush")
+            && !named.contains("secret@"),
         "{named}"
     );
+}
+
+#[test]
+fn everything_about_mails_links_and_the_company_takes_effect() {
+    let file = r#"
+        [server]
+        public_url = "https://privacy.example.test/habeas/"
+        trusted_proxies = ["10.0.0.0/8", "::1", "192.0.2.7/24"]
+        [storage]
+        url = "file://large"
+        [mail]
+        url = "smtps://user:hush@mail.example.test"
+        from = "Zoë & co. <privacy@example.test>"
+        reply_to = "answers@example.test"
+        team = "Privacy team <team@example.test>"
+        [workers]
+        lease_seconds = 10
+        [intake]
+        require_verification = true
+        [links]
+        days = 3
+        [company]
+        name = "Example Ltd"
+        contact = "privacy@example.test"
+        address = "1 Example Street\nExample City"
+        data_protection_officer = "dpo@example.test"
+        supervisory_authority = "Example Authority"
+        purposes = ["selling, and sending, goods", "support"]
+        recipients = ["carriers"]
+        sources = ["the person"]
+        retention = ["orders: ten years"]
+        transfers = "none"
+        automated_decisions = "none"
+    "#;
+    let configuration = load(file, &[("HABEAS_LINKS__SECONDS", "90")]).unwrap();
+    assert_eq!(configuration.public_url.as_deref(), Some("https://privacy.example.test/habeas"));
+    let proxies: Vec<_> = configuration.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "::1/128", "192.0.2.0/24"]);
+    assert!(configuration.trusted_proxies[0].contains(&"10.9.8.7".parse::<std::net::IpAddr>().unwrap()));
+    assert!(configuration.storage.ends_with("large") && configuration.storage.is_absolute());
+    let mail = &configuration.mail;
+    assert!(matches!(mail.url, MailUrl::Smtp(_)));
+    assert_eq!(mail.from, "Zoë & co. <privacy@example.test>");
+    assert_eq!(mail.reply_to.as_deref(), Some("answers@example.test"));
+    assert_eq!(mail.timeout, Duration::from_secs(5), "half a lease");
+    assert_eq!(configuration.team.as_deref(), Some("Privacy team <team@example.test>"));
+    assert!(configuration.require_verification);
+    assert_eq!(configuration.links, Duration::from_secs(90), "seconds go before days");
+    let expected = CompanySettings {
+        name: "Example Ltd".to_owned(),
+        contact: Some("privacy@example.test".to_owned()),
+        address: Some("1 Example Street\nExample City".to_owned()),
+        data_protection_officer: Some("dpo@example.test".to_owned()),
+        supervisory_authority: Some("Example Authority".to_owned()),
+        purposes: vec!["selling, and sending, goods".to_owned(), "support".to_owned()],
+        recipients: vec!["carriers".to_owned()],
+        sources: vec!["the person".to_owned()],
+        retention: vec!["orders: ten years".to_owned()],
+        transfers: Some("none".to_owned()),
+        automated_decisions: Some("none".to_owned()),
+    };
+    assert_eq!(configuration.company, expected);
+    assert!(configuration.without_effect.is_empty(), "{:?}", configuration.without_effect);
+    assert!(!format!("{configuration:?}").contains("hush"));
 }
 
 #[rstest]
@@ -114,6 +191,16 @@ fn a_file_written_for_the_contract_is_accepted_and_what_does_nothing_is_named() 
 #[case::budget("[integrations.readycloud]\nbudget = 1.5", &["`integrations.readycloud.budget`", "only together with base_url"])]
 #[case::no_budget("[integrations.readycloud]\nbudget = 0", &["`integrations.readycloud.budget`", "above 0"])]
 #[case::retry("[integrations.readycloud]\nretry_min_ms = 9\nretry_max_ms = 3", &["`integrations.readycloud.retry_min_ms`", "must not be above retry_max_ms"])]
+#[case::mail_scheme("[mail]\nurl = \"http://user:secret@host\"", &["`mail.url`", "\"outbox\", \"smtp://USER"])]
+#[case::mail_parameter("[mail]\nurl = \"smtp://user:secret@host?tls=perhaps\"\nfrom = \"a@example.test\"", &["`mail.url`", "expected"])]
+#[case::no_sender("[mail]\nurl = \"smtp://user:secret@host\"", &["`mail.url`", "mails need a sender: set `mail.from`"])]
+#[case::sender("[mail]\nurl = \"smtp://user:secret@host\"\nfrom = \"secret\"", &["`mail.from`", "expected a mailbox"])]
+#[case::answers("[mail]\nreply_to = \"secret\"", &["`mail.reply_to`", "expected a mailbox"])]
+#[case::team("[mail]\nteam = \"a@example.test\\nBcc: secret\"", &["`mail.team`", "expected a mailbox"])]
+#[case::public_url("[server]\npublic_url = \"https://user:secret@host\"", &["`server.public_url`", "without user"])]
+#[case::proxies("[server]\ntrusted_proxies = [\"10.0.0.0/33\"]", &["`server.trusted_proxies`", "networks"])]
+#[case::storage("[storage]\nurl = \"ftp://user:secret@host\"", &["`storage.url`", "s3://BUCKET"])]
+#[case::company("[company]\npurposes = \"secret\"", &["`company.purposes`", "expected a list"])]
 #[case::no_toml("[server]\nlisten = \"secret", &["habeas.toml is not TOML: line 2"])]
 fn what_cannot_be_used_is_named_and_never_repeated(#[case] file: &str, #[case] expected: &[&str]) {
     let refusal = load(file, &[]).unwrap_err();

@@ -82,10 +82,12 @@ fn the_address_may_come_from_the_environment_and_the_argument_goes_before_it() {
 
 #[test]
 fn settings_without_effect_are_named_at_the_start() {
-    let place = Place::new().with("HABEAS_MAIL__URL", "smtp://user:hush@mail.example.test:25");
+    let place = Place::new().with("HABEAS_OIDC__CLIENT_SECRET", "hush");
     let end = place.serve().stop().expect(0);
     assert!(
-        end.stderr.contains("`mail.url` in the environment variable HABEAS_MAIL__URL has no effect"),
+        end.stderr.contains(
+            "`oidc.client_secret` in the environment variable HABEAS_OIDC__CLIENT_SECRET has no effect"
+        ),
         "{}",
         end.stderr
     );
