@@ -7,7 +7,8 @@ use axum::http::StatusCode;
 pub struct Code {
     /// As programs see it.
     pub name: &'static str,
-    /// The HTTP status it comes with; `None` if it stands only in the `error` of a run or a connection's check.
+    /// The HTTP status it comes with; `None` if it stands only in the `error` of a run or a connection's check, or at a
+    /// mail.
     pub status: Option<StatusCode>,
     /// As people read it.
     pub title: &'static str,
@@ -69,6 +70,15 @@ codes! {
     BRAND_USER, "brand_user", None, "The person has an account at the vendor";
     CONTACT_OVERDUE, "contact_overdue", None, "The contact did not answer in time";
     STILL_THERE, "still_there", None, "The system still shows what it deleted";
+    MAIL_ADDRESS_UNUSABLE, "mail_address_unusable", None, "The address cannot be written to";
+    MAIL_CREDENTIALS_REJECTED, "mail_credentials_rejected", None, "The mail server does not accept the credentials";
+    MAIL_DEFERRED, "mail_deferred", None, "The mail server does not take the mail now";
+    MAIL_OUTBOX_UNWRITABLE, "mail_outbox_unwritable", None, "The outbox cannot be written";
+    MAIL_REFUSED, "mail_refused", None, "The mail server refused the mail for good";
+    MAIL_RELAY_REFUSED, "mail_relay_refused", None, "The mail server does not pass mails on for this machine";
+    MAIL_SENDER_REFUSED, "mail_sender_refused", None, "The mail server does not accept the sender";
+    MAIL_SERVER_UNREACHABLE, "mail_server_unreachable", None, "The mail server cannot be reached";
+    MAIL_TLS_FAILED, "mail_tls_failed", None, "There is no encrypted connection to the mail server";
     INTERNAL, "internal", Some(S::INTERNAL_SERVER_ERROR), "Something failed on our side";
     STORE_UNAVAILABLE, "store_unavailable", Some(S::SERVICE_UNAVAILABLE), "The database does not answer";
     NOT_READY, "not_ready", Some(S::SERVICE_UNAVAILABLE), "The server is not ready";

@@ -46,6 +46,19 @@ pub(super) enum Step {
 }
 
 impl MailFailure {
+    /// Every code there is.
+    pub const CODES: &[&str] = &[
+        "mail_address_unusable",
+        "mail_credentials_rejected",
+        "mail_deferred",
+        "mail_outbox_unwritable",
+        "mail_refused",
+        "mail_relay_refused",
+        "mail_sender_refused",
+        "mail_server_unreachable",
+        "mail_tls_failed",
+    ];
+
     fn new(lasting: bool, code: &'static str, message: impl Into<String>) -> Self {
         Self { lasting, code, message: message.into() }
     }
@@ -264,4 +277,34 @@ fn is_enhanced(word: &str) -> bool {
     let parts: Vec<&str> = word.split('.').collect();
     matches!(parts.as_slice(), ["4" | "5", rest @ ..] if rest.len() == 2
         && rest.iter().all(|part| (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_page() {
+        let pages = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/errors");
+        for code in MailFailure::CODES {
+            let page = std::fs::read_to_string(pages.join(format!("{code}.md"))).unwrap();
+            assert!(page.starts_with(&format!("# {code}\n")));
+        }
+    }
+
+    #[rstest]
+    #[case::class_of_success("2.0.0", false)]
+    #[case::lasting("5.1.1", true)]
+    #[case::passing("4.7.650", true)]
+    #[case::address("5.1.ada", false)]
+    #[case::short("5.1", false)]
+    #[case::long("5.1.1.1", false)]
+    #[case::network_address("5.1.1024", false)]
+    fn only_an_enhanced_status_code_is_repeated(#[case] word: &str, #[case] repeated: bool) {
+        assert_eq!(is_enhanced(word), repeated);
+    }
 }

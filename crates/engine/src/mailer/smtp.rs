@@ -29,8 +29,9 @@ const CONNECTIONS: usize = 2;
 /// How long a connection that nobody needs is kept, at least; at most twice as long. Shorter than the five minutes after
 /// which servers may hang up (RFC 5321, section 4.5.3.2.7).
 const KEPT: Duration = Duration::from_secs(15);
-/// How long saying goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(2);
+/// How long an answer to a question without content may take. Something on the way may have forgotten the connection, and
+/// then nobody ever answers.
+const SHORT_ANSWER: Duration = Duration::from_secs(2);
 
 /// Hands each mail to an SMTP server.
 pub struct SmtpMailer {
@@ -40,7 +41,7 @@ pub struct SmtpMailer {
     tls: Option<TlsParameters>,
     greeting: ClientId,
     timeout: Duration,
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     kept: Arc<Kept>,
 }
 
@@ -70,14 +71,14 @@ impl SmtpMailer {
             server: server.clone(),
             tls,
             timeout: settings.timeout,
-            permits: Semaphore::new(CONNECTIONS),
+            permits: Arc::new(Semaphore::new(CONNECTIONS)),
             kept: Arc::default(),
         })
     }
 
     async fn hand_over(&self, mail: &OutgoingMail) -> Result<(), MailFailure> {
         let to = recipient(mail)?;
-        let _permit = self.permits.acquire().await;
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
         let mut connection = match self.kept.take().await {
             Some(connection) => connection,
             None => self.connect().await?,
@@ -88,8 +89,12 @@ impl SmtpMailer {
                 Ok(())
             }
             Err(failure) => {
-                // Where the conversation stands is not worth finding out.
-                leave(connection).await;
+                // Where the conversation stands is not worth finding out. What is known about the mail does not wait for
+                // the goodbye, but the next connection does.
+                tokio::spawn(async move {
+                    leave(connection).await;
+                    drop(permit);
+                });
                 Err(failure)
             }
         }
@@ -200,7 +205,7 @@ impl Kept {
     async fn take(&self) -> Option<AsyncSmtpConnection> {
         loop {
             let mut connection = self.lock().connections.pop_back()?.connection;
-            if connection.test_connected().await {
+            if timeout(SHORT_ANSWER, connection.test_connected()).await == Ok(true) {
                 return Some(connection);
             }
         }
@@ -245,7 +250,7 @@ async fn watch(kept: std::sync::Weak<Kept>) {
 
 /// Says goodbye and closes; a server that does not answer is left without.
 async fn leave(mut connection: AsyncSmtpConnection) {
-    drop(timeout(GOODBYE, connection.abort()).await);
+    drop(timeout(SHORT_ANSWER, connection.abort()).await);
 }
 
 #[cfg(test)]
