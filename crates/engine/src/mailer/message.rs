@@ -52,11 +52,11 @@ impl Writer {
         self.from.email.domain()
     }
 
-    /// The whole message, the same bytes whenever it is asked for.
+    /// The whole message, the same whenever it is asked for.
     ///
     /// # Errors
     /// If there is no way to write to the address.
-    pub(super) fn write(&self, mail: &OutgoingMail, carries: Carries) -> Result<Vec<u8>, MailFailure> {
+    pub(super) fn write(&self, mail: &OutgoingMail, carries: Carries) -> Result<String, MailFailure> {
         let to = recipient(mail)?;
         let name = HeaderName::new_from_ascii_str;
         let mut builder = Message::builder()
@@ -79,7 +79,8 @@ impl Writer {
             .singlepart(part(ContentType::TEXT_PLAIN, &mail.text, carries))
             .singlepart(part(ContentType::TEXT_HTML, &mail.html, carries));
         let message = builder.multipart(parts).map_err(|_| MailFailure::unusable_address())?;
-        Ok(message.formatted())
+        // Made of texts only, so nothing is lost.
+        Ok(String::from_utf8_lossy(&message.formatted()).into_owned())
     }
 }
 
@@ -176,8 +177,7 @@ mod tests {
             html: "<p>See the text.</p>".to_owned(),
             created_at: "1969-12-31T23:59:59Z".parse().unwrap(),
         };
-        let bytes = Writer::new(&settings).unwrap().write(&mail, carries).unwrap();
-        String::from_utf8(bytes).unwrap()
+        Writer::new(&settings).unwrap().write(&mail, carries).unwrap()
     }
 
     #[rstest]

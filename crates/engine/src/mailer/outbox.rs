@@ -57,7 +57,7 @@ impl Mailer for OutboxMailer {
 
 /// Whole or not at all: whoever reads the directory never sees a part of a mail. Not forced to the disk: that costs
 /// more than everything else about a mail, the file is only for looking at, and the mail itself is in the database.
-fn write(draft: &Path, place: &Path, message: &[u8]) -> io::Result<()> {
+fn write(draft: &Path, place: &Path, message: &str) -> io::Result<()> {
     let open = || OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft);
     let mut file = match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -67,7 +67,7 @@ fn write(draft: &Path, place: &Path, message: &[u8]) -> io::Result<()> {
         }
         opened => opened?,
     };
-    file.write_all(message).and_then(|()| std::fs::rename(draft, place)).inspect_err(|_| {
+    file.write_all(message.as_bytes()).and_then(|()| std::fs::rename(draft, place)).inspect_err(|_| {
         // The failure is told anyway; a draft that stays is hidden and harmless.
         drop(std::fs::remove_file(draft));
     })
