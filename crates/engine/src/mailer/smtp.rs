@@ -13,7 +13,7 @@ use habeas_casework::mails::OutgoingMail;
 use lettre::Address;
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, CertificateStore, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use secrecy::ExposeSecret as _;
@@ -62,7 +62,12 @@ impl SmtpMailer {
         let tls = match server.security {
             Security::Never => None,
             Security::FromTheStart | Security::Required => Some(parameters),
-            Security::Opportunistic => Some(parameters.dangerous_accept_invalid_certs(true)),
+            Security::Opportunistic => Some(
+                parameters
+                    .certificate_store(CertificateStore::None)
+                    .dangerous_accept_invalid_certs(true)
+                    .dangerous_accept_invalid_hostnames(true),
+            ),
         };
         let tls = tls.map(|tls| tls.build()).transpose().map_err(|_| MailSetupError::Certificates)?;
         Ok(Self {

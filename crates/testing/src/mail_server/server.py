@@ -11,6 +11,7 @@ Options:
     seven-bit       does not offer 8BITMIME
     no-utf8         does not offer SMTPUTF8
     starttls        offers STARTTLS, with a certificate of an authority of its own (DIRECTORY/authority.pem)
+    other-name      has a certificate for another name than its own
     only-starttls   refuses everything without it
     smtps           speaks TLS from the first byte
     login           refuses who does not log in as USER with PASSWORD
@@ -122,7 +123,8 @@ def tls():
     authority = trustme.CA()
     authority.cert_pem.write_to_path(directory / "authority.pem")
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    name = "mail.example.test" if "other-name" in options else "127.0.0.1"
+    authority.issue_cert(name).configure_cert(context)
     return context
 
 
