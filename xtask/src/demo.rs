@@ -1,21 +1,45 @@
-//! `cargo xtask demo`: the product with simulated vendors, from an empty directory to two closed requests.
+//! `cargo xtask demo`: the product with simulated vendors, from an empty directory to a person
+//! who was told everything, forgotten everywhere, and whose certificate proves it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail, ensure};
 use serde_json::Value;
 
+use crate::browser::Browser;
+use crate::people::{Mailbox, Part, download, press, send_form, unpack};
 use crate::postgres::Server;
-use crate::process::{Running, cargo, patch, root, run as run_command};
+use crate::process::{Running, cargo, patch, root, run as run_command, target};
 
 /// People that the simulated vendors hold besides their well-known ones.
 const PEOPLE: &str = "250";
 /// Who asks: known to every simulated vendor.
 const SUBJECT: &str = "ana.silva@example.test";
+/// Who answers for the paper archive, and for what Segment cannot tell.
+const ARCHIVE: &str = "archive@example.test";
+const DATA_TEAM: &str = "data-team@example.test";
 /// The id under which Segment knows the same person.
 const USER_ID: &str = "user_id=u-1001";
+
+/// What the company says about itself.
+const COMPANY: &str = r#"[intake]
+require_verification = true
+
+[company]
+name = "Acme Outdoor"
+contact = "privacy@acme.example.test"
+address = "1 Harbour Road, 1100 Lisboa"
+data_protection_officer = "dpo@acme.example.test"
+supervisory_authority = "the data protection authority of your country"
+purposes = ["To sell and deliver outdoor equipment", "To ask customers what they think, if they agree"]
+sources = ["You, when you ordered or answered"]
+retention = ["Orders are kept for ten years, because tax law wants it", "Answers to surveys are kept for two years"]
+
+"#;
 
 /// The connections of the demonstration: name, and how `habeas connections add` makes it.
 const CONNECTIONS: &[(&str, &[&str])] = &[
@@ -54,6 +78,8 @@ struct Demo {
     data: PathBuf,
     /// Another database than the embedded one.
     database: Option<String>,
+    /// What looks at the pages, if anything does.
+    browser: Option<Browser>,
 }
 
 impl Demo {
@@ -88,12 +114,20 @@ impl Demo {
     }
 
     /// Takes a request in and returns its id.
-    fn create(&self, right: &str) -> anyhow::Result<String> {
-        let mut arguments = vec!["requests", "create", "--right", right, "--email", SUBJECT];
-        arguments.extend(["--identifier", USER_ID, "--policy", "eu-gdpr"]);
-        if right == "access" {
-            arguments.extend(["--delivery", "api"]);
-        }
+    fn create(&self, right: &str, more: &[&str]) -> anyhow::Result<String> {
+        let mut arguments = vec![
+            "requests",
+            "create",
+            "--right",
+            right,
+            "--email",
+            SUBJECT,
+            "--identifier",
+            USER_ID,
+            "--policy",
+            "eu-gdpr",
+        ];
+        arguments.extend(more);
         self.show(&arguments, false)?;
         // Requests are listed in the order in which they came.
         let list = self.ask(&["requests", "list"])?;
@@ -102,23 +136,55 @@ impl Demo {
         id.map(str::to_owned).context("no request in the list")
     }
 
-    /// The request's run at a connection that waits for a contact's answer.
-    fn waiting_run(&self, request: &str, connection: &str) -> anyhow::Result<String> {
-        let runs = self.runs(request)?;
-        let waiting = runs.iter().find(|run| {
-            run["connection"]["name"] == connection && run["detail_code"] == "waiting_for_contact"
+    /// A contact reads the mail, opens the form behind the link in it, and sends it.
+    fn answer(
+        &self,
+        mailbox: &mut Mailbox,
+        contact: &str,
+        system: &str,
+        parts: &[Part<'_>],
+    ) -> anyhow::Result<()> {
+        let mail = mailbox.wait_for(contact, system)?;
+        println!("\n  mail to {}: {}", mail.to, mail.subject);
+        let link = mail.link()?;
+        println!("  opens {link}");
+        self.look("contact", link)?;
+        let answer = parts.iter().find_map(|part| match part {
+            Part::Text("answer", answer) => Some(*answer),
+            _ => None,
         });
-        let id = waiting.and_then(|run| run["id"].as_str());
-        id.map(str::to_owned).with_context(|| format!("no run at {connection} waits for a contact"))
+        let files = parts.iter().filter(|part| matches!(part, Part::File(..))).count();
+        send_form(link, parts)?;
+        println!("  answers `{}` with {files} files; the link is used up", answer.unwrap_or_default());
+        Ok(())
     }
 
-    /// Enters what a contact answers.
-    fn answer(&self, request: &str, connection: &str, answer: &[&str]) -> anyhow::Result<()> {
-        let run = self.waiting_run(request, connection)?;
-        println!("\nThe contact of `{connection}` answers:");
-        let mut arguments = vec!["requests", "answer", request, &run];
-        arguments.extend(answer);
-        self.show(&arguments, false)
+    /// Opens a page in a real browser, if there is to be one: everybody must be able to use it.
+    fn look(&self, name: &str, url: &str) -> anyhow::Result<()> {
+        match &self.browser {
+            Some(browser) => browser.look(name, url),
+            None => Ok(()),
+        }
+    }
+
+    /// Opens what the person has on their own machine: the package's pages, and the mail that brought them here.
+    fn look_at_files(&self, files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
+        if self.browser.is_none() {
+            return Ok(());
+        }
+        let directory = self.data.join("package");
+        for (path, content) in files {
+            let place = directory.join(path);
+            fs::create_dir_all(place.parent().unwrap_or(&directory))?;
+            fs::write(place, content)?;
+        }
+        for (name, page) in [("package-index", "index.html"), ("package-information", "information.html")] {
+            self.look(name, &format!("file://{}", directory.join(page).display()))?;
+        }
+        let mail = Mailbox::of(&self.data).page_of("download_ready", "/download/")?;
+        let place = self.data.join("mail.html");
+        fs::write(&place, mail)?;
+        self.look("mail", &format!("file://{}", place.display()))
     }
 
     /// Expects a field of a request to have a value.
@@ -141,11 +207,12 @@ impl Demo {
     }
 }
 
-/// `cargo xtask demo [--once] [--postgres]`.
+/// `cargo xtask demo [--once] [--postgres] [--pages | --images]`: with `--pages` every page is looked at in a real browser, with
+/// `--images` its pictures go to `docs/images`.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let known = |flag: &&String| matches!(flag.as_str(), "--once" | "--postgres");
+    let known = |flag: &&String| matches!(flag.as_str(), "--once" | "--postgres" | "--pages" | "--images");
     if let Some(unknown) = arguments.iter().find(|flag| !known(flag)) {
-        bail!("`{unknown}` is not known; usage: cargo xtask demo [--once] [--postgres]");
+        bail!("`{unknown}` is not known; usage: cargo xtask demo [--once] [--postgres] [--pages | --images]");
     }
     let once = arguments.iter().any(|flag| flag == "--once");
     // Kept until the end of this function, so the server is stopped whatever happens.
@@ -153,13 +220,22 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         true => Some(Server::start()?),
         false => None,
     };
+    let flag = |name: &str| arguments.iter().any(|flag| flag == name);
+    let browser = match (flag("--images"), flag("--pages")) {
+        (true, _) => Some(Browser::prepare(&root().join("docs").join("images"))?),
+        (false, true) => Some(Browser::prepare(&target().join("pages"))?),
+        (false, false) => None,
+    };
     println!("building ...");
     run_command(&mut cargo(&["build", "--quiet", "--locked", "--package", "habeas"]))?;
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
+    let target = target();
+    #[expect(clippy::disallowed_methods, reason = "a stopwatch on the terminal, not the product's time")]
+    let started = Instant::now();
     let demo = Demo {
         program: target.join("debug").join("habeas"),
         data: target.join("demo"),
         database: postgres.as_ref().map(|server| format!("{}/postgres", server.url())),
+        browser,
     };
     if demo.data.exists() {
         fs::remove_dir_all(&demo.data)?;
@@ -178,67 +254,167 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let mut server = Running::start(demo.habeas(&["serve", "--listen", listen]).stderr(logs))?;
     let ready = server.line()?;
 
+    chapter("Four systems are connected; each is checked before it is saved");
     for (name, how) in CONNECTIONS {
         let mut arguments = vec!["connections", "add"];
         arguments.extend(*how);
         arguments.extend(["--name", name]);
         demo.show(&arguments, false)?;
     }
-    carry_out_access(&demo)?;
-    carry_out_deletion(&demo)?;
-    demo.show(&["audit", "verify"], false)?;
+    let mut mailbox = Mailbox::of(&demo.data);
+    carry_out_access(&demo, &mut mailbox)?;
+    let deletion = carry_out_deletion(&demo, &mut mailbox)?;
+    ask_again(&demo, &mut mailbox)?;
+    show_evidence(&demo, &deletion)?;
+    println!("\n{:.1} seconds since everything was built", started.elapsed().as_secs_f64());
 
     if !once {
         println!("\nHabeas is {ready}; logs are in {}", demo.data.join("serve.log").display());
         println!("An administrator's API key (shown once):");
         demo.show(&["keys", "create", "--name", "demo", "--role", "super_admin"], false)?;
-        println!("\nTry: {} --data {} requests list", demo.program.display(), demo.data.display());
+        println!(
+            "\nLook at: {} (mails), {} (Ana's package), {} (certificate)",
+            demo.data.join("outbox").display(),
+            demo.data.join("package.zip").display(),
+            demo.data.join("certificate.html").display()
+        );
+        println!("Try: {} --data {} requests list", demo.program.display(), demo.data.display());
         println!("Ctrl-C ends it all.");
         return server.wait();
     }
     server.stop()?;
     sandbox.stop()?;
-    println!("\nboth requests ended as expected, and the audit log verifies");
+    println!("\nall requests ended as expected, and the audit log verifies");
     Ok(())
+}
+
+/// The heading of a chapter of the story.
+fn chapter(title: &str) {
+    println!("\n\n== {title}\n");
 }
 
 /// Four systems, four ways: read in the call, exported by a job, and two people who answer.
-fn carry_out_access(demo: &Demo) -> anyhow::Result<()> {
-    let request = demo.create("access")?;
-    demo.answer(&request, "events", &["--answer", "nothing_held", "--name", "Data team"])?;
-    let letter = demo.data.join("letter.txt");
-    fs::write(&letter, "A letter from the paper archive.\n")?;
-    let letter = letter.to_string_lossy();
-    demo.answer(&request, "archive", &["--answer", "data", "--name", "Archive", "--file", &letter])?;
+fn carry_out_access(demo: &Demo, mailbox: &mut Mailbox) -> anyhow::Result<()> {
+    chapter("Ana asks for her data");
+    let request = demo.create("access", &["--unverified"])?;
+    let mail = mailbox.wait_for(SUBJECT, "/verify/")?;
+    println!("\nNobody knows yet that it is her.\n  mail to {}: {}", mail.to, mail.subject);
+    let link = mail.link()?;
+    println!("  opens {link}\n  presses the button\n");
+    demo.look("verify", link)?;
+    press(link)?;
+    demo.show(&["requests", "show", &request], false)?;
+    println!(
+        "\nTwo systems have no interface to ask. Their owners get a mail with a link to a form, and nothing else in it:"
+    );
+    let nothing = [
+        Part::Text("answer", "nothing_held"),
+        Part::Text("name", "Data team"),
+        Part::Text("truthful", "yes"),
+    ];
+    demo.answer(mailbox, DATA_TEAM, "events", &nothing)?;
+    let letter = b"Dear Ms Silva,\n\nthank you for your letter of 3 March.\n";
+    let data = [
+        Part::Text("answer", "data"),
+        Part::Text("name", "Pat from the archive"),
+        Part::Text("note", "One letter, on paper."),
+        Part::Text("truthful", "yes"),
+        Part::File("letter.txt", letter),
+    ];
+    demo.answer(mailbox, ARCHIVE, "archive", &data)?;
     demo.show(&["requests", "show", &request, "--wait"], true)?;
     demo.expect(&request, "state", "review")?;
+
+    chapter("A reviewer looks, and lets it go out");
+    demo.show(&["requests", "records", &request], false)?;
     demo.show(&["requests", "process", &request, "--wait"], false)?;
     demo.expect(&request, "state", "delivering")?;
-    let package = demo.data.join("package.json");
-    demo.show(&["requests", "package", &request, "--out", &package.to_string_lossy()], false)?;
-    demo.expect(&request, "outcome", "downloaded")?;
-    let package = fs::read_to_string(&package)?;
-    for system in ["\"shop\"", "\"surveys\"", "\"archive\"", SUBJECT, "letter.txt"] {
-        ensure!(package.contains(system), "the package does not hold {system}");
+
+    chapter("Ana fetches her data");
+    let mail = mailbox.wait_for(SUBJECT, "/download/")?;
+    println!("  mail to {}: {}", mail.to, mail.subject);
+    let link = mail.link()?.to_owned();
+    println!("  opens {link}\n  presses the button, and gets a mail with a code");
+    demo.look("download", &link)?;
+    let package = download(&link, || {
+        demo.look("download-code", &link)?;
+        let mail = mailbox.wait_for(SUBJECT, "    ")?;
+        Ok(mail.code()?.to_owned())
+    })?;
+    fs::write(demo.data.join("package.zip"), &package)?;
+    let files = unpack(&package)?;
+    println!("  types it in, and has her package ({} bytes):\n", package.len());
+    for (path, content) in &files {
+        let records = path.ends_with("records.json").then(|| serde_json::from_slice::<Vec<Value>>(content));
+        match records {
+            Some(records) => println!("    {path:<32} {} records", records?.len()),
+            None => println!("    {path:<32} {} bytes", content.len()),
+        }
     }
-    Ok(())
+    for (system, records) in [("shop", 2), ("surveys", 1), ("archive", 1)] {
+        let found = files.get(&format!("{system}/records.json")).context("a system is missing")?;
+        let found: Vec<Value> = serde_json::from_slice(found)?;
+        ensure!(found.len() >= records, "the package holds {} records of {system}", found.len());
+    }
+    ensure!(
+        files.get("archive/files/letter.txt").is_some_and(|file| file == letter),
+        "the letter is missing"
+    );
+    demo.look_at_files(&files)?;
+    demo.expect(&request, "outcome", "downloaded")?;
+    demo.show(&["requests", "show", &request], false)
 }
 
 /// By record and proven, by a job that is followed to its end, by a job that is only submitted, and by a person.
-fn carry_out_deletion(demo: &Demo) -> anyhow::Result<()> {
-    let request = demo.create("deletion")?;
+fn carry_out_deletion(demo: &Demo, mailbox: &mut Mailbox) -> anyhow::Result<String> {
+    chapter("Ana wants it all deleted");
+    let request = demo.create("deletion", &[])?;
     demo.show(&["requests", "show", &request, "--wait"], true)?;
     demo.expect(&request, "state", "review")?;
-    demo.show(&["requests", "records", &request], false)?;
     demo.show(&["requests", "process", &request], false)?;
-    demo.answer(&request, "archive", &["--answer", "deleted", "--name", "Archive"])?;
+    let deleted = [
+        Part::Text("answer", "deleted"),
+        Part::Text("name", "Pat from the archive"),
+        Part::Text("truthful", "yes"),
+    ];
+    demo.answer(mailbox, ARCHIVE, "archive", &deleted)?;
     demo.show(&["requests", "show", &request, "--wait"], false)?;
     demo.expect(&request, "outcome", "erased")?;
     demo.expect_erased(&request, "shop", "verified_gone")?;
     demo.expect_erased(&request, "surveys", "person_deleted")?;
     demo.expect_erased(&request, "events", "deletion_submitted")?;
     demo.expect_erased(&request, "archive", "deleted_by_contact")?;
-    demo.show(&["requests", "show", &request], false)
+    let mail = mailbox.wait_for(SUBJECT, "deleted")?;
+    println!("\n  mail to {}: {}", mail.to, mail.subject);
+    Ok(request)
+}
+
+/// The same systems are asked once more: none of them knows her.
+fn ask_again(demo: &Demo, mailbox: &mut Mailbox) -> anyhow::Result<()> {
+    chapter("The systems are asked once more");
+    let request = demo.create("access", &[])?;
+    let nothing = |name| {
+        [Part::Text("answer", "nothing_held"), Part::Text("name", name), Part::Text("truthful", "yes")]
+    };
+    demo.answer(mailbox, DATA_TEAM, "events", &nothing("Data team"))?;
+    demo.answer(mailbox, ARCHIVE, "archive", &nothing("Pat from the archive"))?;
+    demo.show(&["requests", "show", &request, "--wait"], false)?;
+    demo.expect(&request, "outcome", "nothing_found")
+}
+
+/// What the company keeps: a certificate that names nobody, and a log that can be proven.
+fn show_evidence(demo: &Demo, request: &str) -> anyhow::Result<()> {
+    chapter("The evidence");
+    demo.show(&["requests", "certificate", request], false)?;
+    let certificate = demo.data.join("certificate.json");
+    let page = demo.data.join("certificate.html");
+    for out in [&certificate, &page] {
+        demo.show(&["requests", "certificate", request, "--out", &out.to_string_lossy()], false)?;
+    }
+    demo.look("certificate", &format!("file://{}", page.display()))?;
+    let written = fs::read_to_string(&certificate)?;
+    ensure!(!written.contains("silva"), "the certificate names somebody");
+    demo.show(&["audit", "verify", "--anchor", &certificate.to_string_lossy()], false)
 }
 
 /// The real vendors allow a few calls a minute and take days; nobody wants to watch that.
@@ -250,7 +426,7 @@ fn hurry(addresses: &Value) -> anyhow::Result<()> {
 }
 
 fn configure(data: &Path, addresses: &Value) -> anyhow::Result<()> {
-    let mut text = String::new();
+    let mut text = COMPANY.to_owned();
     for integration in ["readycloud", "qualtrics", "segment_config"] {
         let base_url = address(addresses, integration)?;
         text.push_str(&format!(

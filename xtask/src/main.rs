@@ -1,8 +1,10 @@
 //! Developer commands: `cargo xtask <command>`. One module per command, one line in [`COMMANDS`].
 #![allow(clippy::print_stdout, reason = "these commands talk to the developer on the terminal")]
 
+mod browser;
 mod demo;
 mod mail_server;
+mod people;
 mod postgres;
 mod process;
 mod test;

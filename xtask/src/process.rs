@@ -68,6 +68,11 @@ pub(crate) fn patch(server: &str, path: &str, body: &str) -> anyhow::Result<()> 
     Ok(())
 }
 
+/// Where everything that is built goes.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Where the workspace lies.
 pub(crate) fn root() -> PathBuf {
     let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));

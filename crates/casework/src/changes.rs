@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use habeas_domain::lifecycle::{self, Action, Outcome, RequestState};
 use habeas_domain::operation::OperationKind;
 use habeas_domain::policy::Policy;
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, ConnectionId, DueWorkId, OperationId, RequestId, Right, RunId, run};
+use habeas_store::Unit;
 use habeas_store::audit::Stream;
 use habeas_store::due_work::{self, DueWorkKind, NewDueWork};
+use habeas_store::links::{self, Link};
 use habeas_store::operations::{self, Operation};
+use habeas_store::packages::{self, Package};
 use habeas_store::requests::{self, Request};
 use habeas_store::runs::{self, Run};
-use habeas_store::{Sealed, Unit, records};
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
@@ -21,6 +24,7 @@ use crate::Rules;
 use crate::contacts::{CONTACT_LANE, Waiting};
 use crate::error::CaseworkError;
 use crate::forgetting;
+use crate::letters::Letter;
 use crate::profiles::Profiles;
 
 /// Pending writes of one unit, and what it knows of the cases it changes.
@@ -30,11 +34,13 @@ pub(crate) struct Changes {
     pub(crate) now: Timestamp,
     pub(crate) requests: BTreeMap<RequestId, Request>,
     pub(crate) runs: BTreeMap<RunId, Run>,
-    pub(crate) packages: Vec<(RequestId, Sealed)>,
+    pub(crate) packages: Vec<Package>,
+    pub(crate) links: Vec<Link>,
+    pub(crate) letters: Vec<Letter>,
     profiles: Option<Arc<Profiles>>,
     operations: Vec<Operation>,
     members: Vec<(OperationId, RunId)>,
-    work: Vec<NewDueWork>,
+    pub(crate) work: Vec<NewDueWork>,
     /// Connections whose jobs are to be looked at: when, and the nearest legal due date behind them.
     following: BTreeMap<ConnectionId, (Timestamp, Timestamp)>,
     changed_requests: BTreeSet<RequestId>,
@@ -56,6 +62,8 @@ impl Changes {
             requests: BTreeMap::new(),
             runs: BTreeMap::new(),
             packages: Vec::new(),
+            links: Vec::new(),
+            letters: Vec::new(),
             profiles: None,
             operations: Vec::new(),
             members: Vec::new(),
@@ -121,8 +129,13 @@ impl Changes {
         self.changed_requests.insert(id);
         let request = self.requests.get_mut(&id).ok_or_else(|| CaseworkError::not_found("request", id))?;
         let from = request.state;
-        let to = lifecycle::target(from, action, request.hold)?;
+        let to = lifecycle::target(request.standing(), action)?;
         request.state = to;
+        if from == RequestState::Closed {
+            // Whoever was late is there after all.
+            (request.outcome, request.closed_at) = (None, None);
+            (request.forget_content_at, request.forget_case_at) = (None, None);
+        }
         let mut data = json!({"action": action, "from": from, "to": to});
         if let (Some(data), serde_json::Value::Object(more)) = (data.as_object_mut(), particulars) {
             data.extend(more);
@@ -147,6 +160,12 @@ impl Changes {
         let kind = if to == RequestState::Closed { "request.closed" } else { "request.moved" };
         unit.record(Stream::Request(id), &self.actor, kind, id, data);
         Ok(to)
+    }
+
+    /// The end of the last day on which a request may be answered.
+    pub(crate) fn due_at(&self, id: RequestId) -> Result<Timestamp, CaseworkError> {
+        let request = self.requests.get(&id).ok_or_else(|| CaseworkError::not_found("request", id))?;
+        Ok(request.due_at)
     }
 
     /// Settles a run or sends it to a person, with the event that says so.
@@ -414,8 +433,13 @@ impl Changes {
         runs::save(unit.connection(), changed.iter().filter_map(|id| self.runs.get(id))).await?;
         operations::insert(unit.connection(), &std::mem::take(&mut self.operations)).await?;
         operations::join(unit.connection(), std::mem::take(&mut self.members)).await?;
+        links::insert(unit.connection(), &std::mem::take(&mut self.links)).await?;
+        self.write_letters(unit).await?;
         due_work::insert(unit.connection(), &std::mem::take(&mut self.work)).await?;
-        records::save_packages(unit.connection(), &std::mem::take(&mut self.packages), self.now).await?;
+        packages::save(unit.connection(), &std::mem::take(&mut self.packages)).await?;
+        if !self.forget_content.is_empty() {
+            self.rules.forgotten.store(true, Ordering::SeqCst);
+        }
         forgetting::destroy_content(unit, std::mem::take(&mut self.forget_content)).await?;
         let settled = std::mem::take(&mut self.newly_settled);
         let finished = requests::settle(unit.connection(), settled).await?;

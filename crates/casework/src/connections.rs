@@ -27,7 +27,7 @@ use checking::{HOURS_BETWEEN_CHECKS, missing_permissions, status_of};
 /// Where a connection's settings are sealed.
 const COLUMN: &str = "connections.settings";
 /// Where the address of its contact is sealed.
-const CONTACT_COLUMN: &str = "connections.contact";
+pub(crate) const CONTACT_COLUMN: &str = "connections.contact";
 /// The lane of checks: they never wait behind requests, nor requests behind them.
 pub const CHECK_LANE: &str = "checks";
 

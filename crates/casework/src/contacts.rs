@@ -3,27 +3,35 @@
 //! A run that waits for a person is served by an operation of kind `contact`. Its due work comes up for every reminder
 //! and at the deadline; the answer ends it.
 
+mod answers;
+mod by_link;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use habeas_documents::mail::ContactAsks;
 use habeas_domain::moment::after;
 use habeas_domain::operation::OperationStatus;
 use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, IdentifierType, Phase, RequestId, RunId, RunStatus};
-use habeas_integrations::{FoundFile, FoundRecord};
 use habeas_store::audit::Stream;
 use habeas_store::due_work::{self, Lease, Postponement};
 use habeas_store::operations::{self, Operation, Which};
-use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, records, runs};
+use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, links, runs};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use answers::{accept_texts, fits, take_answer};
+pub use by_link::ContactPage;
+
 use crate::Casework;
 use crate::changes::Changes;
-use crate::details::{self, GivenAnswer, RunContact, RunFailure};
-use crate::error::{CaseworkError, FieldError};
-use crate::work::Sealer;
+use crate::details::{self, RunContact, RunFailure};
+use crate::error::CaseworkError;
+use crate::files::StoredFile;
+use crate::letters::{Audience, Body, Letter};
+use crate::links::Purpose;
 
 /// The lane of reminders and deadlines: they never wait behind vendors.
 pub const CONTACT_LANE: &str = "contacts";
@@ -31,10 +39,6 @@ pub const CONTACT_LANE: &str = "contacts";
 pub const MOST_RECORDS: usize = 1_000;
 /// Files that one answer may bring.
 pub const MOST_FILES: usize = 50;
-/// The longest kind, title or name, in characters.
-const LONGEST_LINE: usize = 200;
-/// The longest note, in characters.
-const LONGEST_NOTE: usize = 4_000;
 
 /// What happens when a contact does not answer in time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,7 +124,7 @@ pub struct ContactAnswer {
     /// What the system holds, as records.
     pub records: Vec<AnsweredRecord>,
     /// What the system holds, as files.
-    pub files: Vec<FoundFile>,
+    pub files: Vec<StoredFile>,
 }
 
 /// Never prints what was written.
@@ -184,7 +188,27 @@ impl Changes {
         let request = run.request;
         let data = json!({"until": asked.until, "by_mail": by_mail});
         unit.record(Stream::Request(request), &self.actor, "contact.asked", id, data);
+        if by_mail {
+            self.write_to_contact(unit, id, &asked)?;
+        }
         self.add_waiting(unit, id, Waiting { position: asked.position(), next_at })
+    }
+
+    /// Mails the contact of a run a link to the form: each mail has one of its own. Profiles are loaded.
+    fn write_to_contact(&mut self, unit: &Unit, id: RunId, asked: &Asked) -> Result<(), CaseworkError> {
+        let profiles = self.loaded_profiles()?;
+        let run = self.run(id)?;
+        let (request, connection, phase) = (run.request, run.connection, run.phase);
+        let link = self.make_link(unit, Purpose::Contact, (request, Some(id)), asked.until)?;
+        let body = Body::ContactAsked {
+            link,
+            system: profiles.get(connection)?.stored.name.clone(),
+            until: asked.until,
+            asks: asks(phase),
+            reminders: asked.reminders,
+        };
+        self.letters.push(Letter { request, audience: Audience::Contact(id), body });
+        Ok(())
     }
 
     /// The operation of a run that waits for a person, if it does.
@@ -219,7 +243,7 @@ impl Changes {
     }
 
     /// Waits on after a hold: what was left of the time is left, but not less than the contact is usually given before a
-    /// reminder.
+    /// reminder. Profiles are loaded.
     pub(crate) fn wait_further(
         &mut self,
         unit: &Unit,
@@ -229,7 +253,13 @@ impl Changes {
         let mut operation = operation.ok_or(StoreError::UnitBroken)?;
         let reminder = self.rules.settings.contacts.reminder;
         let mut asked = read(&operation)?;
-        asked.until = asked.until.max(after(self.now, reminder));
+        let until = asked.until.max(after(self.now, reminder));
+        if asked.by_mail && until > asked.until {
+            // The links that were mailed end when the time ended.
+            asked.reminders += 1;
+            asked.until = until;
+            self.write_to_contact(unit, id, &asked)?;
+        }
         let next_at = asked.next(self.now, reminder);
         operation.position = Some(asked.position());
         let run = self.run(id)?;
@@ -279,7 +309,19 @@ impl Changes {
         let keyring = unit.keyring();
         let key = data_keys::load_one(unit.connection(), &keyring, request, KeyPurpose::Case).await?;
         self.run(id)?.failure = Some(details::seal(unit, &key, &id, &failure)?);
+        if self.rules.settings.team.is_some() {
+            let system = profiles.get(connection)?.stored.name.clone();
+            let body = Body::ContactOverdue { system, until: read(&operation)?.until };
+            self.letters.push(Letter { request, audience: Audience::Team, body });
+        }
         self.move_run(unit, id, RunAction::Fail, RunDetail::Failed, json!({"code": failure.code}))
+    }
+}
+
+const fn asks(phase: Phase) -> ContactAsks {
+    match phase {
+        Phase::Collect => ContactAsks::Data,
+        Phase::Erase => ContactAsks::Deletion,
     }
 }
 
@@ -354,6 +396,9 @@ impl Casework {
                 changes.refuse_under_hold(id)?;
                 changes.load_run(unit, id, run).await?;
                 changes.move_run(unit, run, RunAction::HandOver, RunDetail::Queued, json!({}))?;
+                // Whoever was asked before is not asked any more.
+                let purpose = Purpose::Contact.as_str();
+                links::use_up(unit.connection(), purpose, (id, Some(run)), changes.now).await?;
                 changes.detach(unit, vec![run]).await?;
                 let keyring = unit.keyring();
                 let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
@@ -403,6 +448,10 @@ async fn carry_out_due(unit: &mut Unit, changes: &mut Changes, lease: &Lease) ->
     let run = changes.run(id)?;
     run.detail = asked.detail();
     run.next_at = Some(next_at);
+    if asked.by_mail {
+        changes.profiles(unit).await?;
+        changes.write_to_contact(unit, id, &asked)?;
+    }
     let data = json!({"reminders": asked.reminders, "until": asked.until});
     unit.record(Stream::Request(request), &changes.actor, "contact.reminded", id, data);
     Ok(())
@@ -413,170 +462,4 @@ pub(crate) fn accept_address(field: &str, email: &str) -> Result<String, Casewor
     IdentifierType::Email
         .accept(email)
         .map_err(|invalid| CaseworkError::field(field.to_owned(), invalid.to_string()))
-}
-
-fn accept_texts(mut answer: ContactAnswer) -> Result<ContactAnswer, CaseworkError> {
-    let mut errors = Vec::new();
-    let line = |text: &str| {
-        (1..=LONGEST_LINE).contains(&text.chars().count()) && !text.chars().any(char::is_control)
-    };
-    let trimmed =
-        |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    answer.name = trimmed(answer.name);
-    answer.note = trimmed(answer.note);
-    if answer.name.as_deref().is_some_and(|name| !line(name)) {
-        let message = format!("must have at most {LONGEST_LINE} characters and no control characters");
-        errors.push(FieldError::new("name", message));
-    }
-    if answer.note.as_deref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
-        errors.push(FieldError::new("note", format!("has more than {LONGEST_NOTE} characters")));
-    }
-    if answer.records.len() > MOST_RECORDS {
-        errors.push(FieldError::new("records", format!("has more than {MOST_RECORDS} records; send a file")));
-    }
-    if answer.files.len() > MOST_FILES {
-        errors.push(FieldError::new("files", format!("has more than {MOST_FILES} files")));
-    }
-    for (at, record) in answer.records.iter_mut().enumerate().take(MOST_RECORDS) {
-        record.kind = record.kind.trim().to_owned();
-        record.title = record.title.trim().to_owned();
-        for (field, text) in [("kind", &record.kind), ("title", &record.title)] {
-            if !line(text) {
-                let message = format!("must have 1 to {LONGEST_LINE} characters and no control characters");
-                errors.push(FieldError::new(format!("records.{at}.{field}"), message));
-            }
-        }
-    }
-    if errors.is_empty() { Ok(answer) } else { Err(CaseworkError::Validation(errors)) }
-}
-
-fn fits(answer: &ContactAnswer, phase: Phase) -> Result<(), CaseworkError> {
-    let brings_something = !answer.records.is_empty() || !answer.files.is_empty();
-    let wrong = match (phase, answer.answer) {
-        (Phase::Collect, Answer::Deleted) => {
-            ("answer", "nothing was to be deleted yet; use `data` or `nothing_held`")
-        }
-        (Phase::Erase, Answer::Data) => ("answer", "this is a deletion; use `deleted` or `nothing_held`"),
-        (Phase::Collect, Answer::Data) if !brings_something => (
-            "records",
-            "are missing: `data` comes with records or files; if there is none, use `nothing_held`",
-        ),
-        (_, Answer::NothingHeld | Answer::Deleted) if brings_something => {
-            ("records", "do not fit this answer; leave records and files out, or use `data`")
-        }
-        _ => return Ok(()),
-    };
-    Err(CaseworkError::field(wrong.0, wrong.1))
-}
-
-async fn take_answer(
-    unit: &mut Unit,
-    changes: &mut Changes,
-    request: RequestId,
-    run: RunId,
-    answer: ContactAnswer,
-) -> Result<(), CaseworkError> {
-    let (records_count, files_count) = (answer.records.len(), answer.files.len());
-    let sealer = Sealer::with(unit, &[request].into(), records_count + files_count > 0, true).await?;
-    let given = GivenAnswer {
-        answer: answer.answer.as_str().to_owned(),
-        name: answer.name.clone(),
-        note: answer.note.clone(),
-    };
-    let sealed = details::seal(unit, sealer.case_key(request)?, &run, &given)?;
-    let found: Vec<FoundRecord> = found(answer.records, answer.files);
-    let kept = found
-        .iter()
-        .map(|one| sealer.record(unit, request, run, one))
-        .collect::<Result<Vec<_>, CaseworkError>>()?;
-    records::insert(unit.connection(), &kept).await?;
-    // What the vendor gave before the run was handed over is there as well.
-    let counts = records::count_by_run(unit.connection(), [run]).await?;
-    let count = counts.get(&run).map_or(0, |(all, _)| *all);
-    let data = json!({"answer": given.answer, "records": records_count, "files": files_count});
-    unit.record(Stream::Request(request), &changes.actor, "contact.answered", run, data);
-    let stored = changes.run(run)?;
-    stored.answer = Some(sealed);
-    stored.failure = None;
-    let detail = match (stored.phase, answer.answer) {
-        (Phase::Collect, _) => {
-            stored.records_found = Some(count);
-            RunDetail::of_found(count)
-        }
-        (Phase::Erase, Answer::Deleted) => {
-            stored.deleted = Some(1);
-            RunDetail::DeletedByContact
-        }
-        (Phase::Erase, _) => {
-            stored.deleted = Some(0);
-            RunDetail::NothingToDelete
-        }
-    };
-    changes.move_run(unit, run, RunAction::Complete, detail, json!({"answer": given.answer}))
-}
-
-/// What a contact brought, as records like any other.
-fn found(records: Vec<AnsweredRecord>, files: Vec<FoundFile>) -> Vec<FoundRecord> {
-    let records = records.into_iter().enumerate().map(|(at, record)| FoundRecord {
-        kind: record.kind,
-        vendor_id: format!("answer/{at}"),
-        title: record.title,
-        person: None,
-        fields: record.fields,
-        file: None,
-    });
-    let files = files.into_iter().enumerate().map(|(at, file)| FoundRecord {
-        kind: "file".to_owned(),
-        vendor_id: format!("answer/file/{at}"),
-        title: file.name.clone(),
-        person: None,
-        fields: Map::from_iter([
-            ("name".to_owned(), json!(file.name)),
-            ("media_type".to_owned(), json!(file.media_type)),
-            ("bytes".to_owned(), json!(file.bytes.len())),
-        ]),
-        file: Some(file),
-    });
-    records.chain(files).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    fn answer(answer: Answer, records: usize) -> ContactAnswer {
-        let record =
-            AnsweredRecord { kind: "invoice".to_owned(), title: "Invoice 7".to_owned(), fields: Map::new() };
-        ContactAnswer { answer, name: None, note: None, records: vec![record; records], files: Vec::new() }
-    }
-
-    #[rstest]
-    #[case(Phase::Collect, Answer::Data, 1, true)]
-    #[case(Phase::Collect, Answer::Data, 0, false)]
-    #[case(Phase::Collect, Answer::NothingHeld, 0, true)]
-    #[case(Phase::Collect, Answer::NothingHeld, 1, false)]
-    #[case(Phase::Collect, Answer::Deleted, 0, false)]
-    #[case(Phase::Erase, Answer::Deleted, 0, true)]
-    #[case(Phase::Erase, Answer::Deleted, 1, false)]
-    #[case(Phase::Erase, Answer::NothingHeld, 0, true)]
-    #[case(Phase::Erase, Answer::Data, 1, false)]
-    fn an_answer_fits_what_was_asked(
-        #[case] phase: Phase,
-        #[case] given: Answer,
-        #[case] records: usize,
-        #[case] accepted: bool,
-    ) {
-        assert_eq!(fits(&answer(given, records), phase).is_ok(), accepted);
-    }
-
-    #[test]
-    fn texts_are_bounded_and_errors_name_their_place() {
-        let mut given = answer(Answer::Data, 2);
-        given.records[1].title = "line\nbreak".to_owned();
-        given.note = Some("n".repeat(LONGEST_NOTE + 1));
-        let CaseworkError::Validation(errors) = accept_texts(given).unwrap_err() else { panic!() };
-        let fields: Vec<_> = errors.iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["note", "records.1.title"]);
-    }
 }

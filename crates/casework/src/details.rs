@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use habeas_domain::{Identifier, RecordId, RequestId, RunId};
+use habeas_domain::{Identifier, MailId, RecordId, RequestId, RunId};
 use habeas_integrations::{FoundRecord, VendorError};
 use habeas_store::{DataKey, Place, Sealed, StoreError, Unit};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::files::KeptRecord;
 
 /// What only the case key opens.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -19,6 +21,12 @@ pub struct RequestDetails {
     /// What a person acknowledged before anything was deleted (`brand_user`).
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub acknowledged: BTreeSet<String>,
+    /// How a person made sure who is asking.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_note: Option<String>,
+    /// Whether it named right, policy and what its systems need when it came in: then nothing is left for triage.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skips_triage: bool,
     /// The denial's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denial_text: Option<String>,
@@ -80,6 +88,42 @@ impl std::fmt::Debug for GivenAnswer {
     }
 }
 
+/// What a mail says to whom.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct MailContent {
+    /// The address.
+    pub to: String,
+    /// The subject line.
+    pub subject: String,
+    /// The plain text.
+    pub text: String,
+    /// The same as HTML.
+    pub html: String,
+    /// The part that only its recipient may know: a link's token, a code. Gone once the mail has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) secret: Option<String>,
+}
+
+/// Never prints address or text.
+impl std::fmt::Debug for MailContent {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("MailContent")
+    }
+}
+
+impl MailContent {
+    /// The copy that is kept: whoever may look at a request may not act in its person's place.
+    pub(crate) fn without_secret(mut self) -> Self {
+        const REMOVED: &str = "[removed]";
+        if let Some(secret) = self.secret.take() {
+            for text in [&mut self.subject, &mut self.text, &mut self.html] {
+                *text = text.replace(&secret, REMOVED);
+            }
+        }
+        self
+    }
+}
+
 /// Something that is sealed in one column of one row.
 pub(crate) trait SealedIn<Row> {
     const COLUMN: &'static str;
@@ -105,7 +149,15 @@ impl SealedIn<RunId> for GivenAnswer {
     const COLUMN: &'static str = "runs.answer";
 }
 
+impl SealedIn<MailId> for MailContent {
+    const COLUMN: &'static str = "mails.content";
+}
+
 impl SealedIn<RecordId> for FoundRecord {
+    const COLUMN: &'static str = "records.content";
+}
+
+impl SealedIn<RecordId> for KeptRecord {
     const COLUMN: &'static str = "records.content";
 }
 

@@ -7,6 +7,7 @@ use habeas_domain::run::IllegalRunMove;
 use habeas_domain::{ConnectionId, RequestId};
 use habeas_integrations::{PermissionReport, VendorError};
 use habeas_store::StoreError;
+use habeas_store::storage::StorageError;
 
 /// One field that cannot be used. Never holds the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,9 +105,45 @@ pub enum CaseworkError {
     /// The same creation is under way.
     #[error("a request with this Idempotency-Key is being made at this moment; ask again")]
     IdempotencyRace,
+    /// A link that cannot be used: one answer for wrong, used, expired and foreign ones.
+    #[error("this link cannot be used, or not any more; ask for a new one")]
+    LinkUnusable,
+    /// The one-time code is not the one that was mailed.
+    #[error("{}", wrong_code(*.left))]
+    CodeWrong {
+        /// How often one may still try with the code that was mailed; 0 = a new code is needed.
+        left: u64,
+    },
+    /// Too many codes were asked for.
+    #[error("too many codes were asked for; ask again after {retry_at}")]
+    TooManyCodes {
+        /// From when one may ask again.
+        retry_at: jiff::Timestamp,
+    },
+    /// The package is still being made.
+    #[error(
+        "the package is still being prepared; ask again in a moment{}",
+        .problem.as_ref().map(|problem| format!(" (the last attempt failed: {problem})")).unwrap_or_default()
+    )]
+    PackageNotReady {
+        /// Why the last attempt failed, if one did.
+        problem: Option<String>,
+    },
+    /// There is no certificate of what is still under way.
+    #[error("the request is still {state}; there is a certificate once it is closed")]
+    StillOpen {
+        /// Where it stands.
+        state: habeas_domain::RequestState,
+    },
+    /// A mail that has left cannot be handed over again.
+    #[error("this mail has left already; nothing was sent again")]
+    MailHasLeft,
     /// A personal-data key was destroyed.
     #[error("{0}")]
     Forgotten(String),
+    /// The storage of large contents failed.
+    #[error("{0}")]
+    Storage(std::sync::Arc<StorageError>),
     /// The store failed.
     #[error("{0}")]
     Store(std::sync::Arc<StoreError>),
@@ -114,6 +151,14 @@ pub enum CaseworkError {
 
 fn fields(errors: &[FieldError]) -> String {
     errors.iter().map(|error| format!("`{}` {}", error.field, error.message)).collect::<Vec<_>>().join("; ")
+}
+
+fn wrong_code(left: u64) -> String {
+    match left {
+        0 => "this code cannot be used; ask for a new one".to_owned(),
+        1 => "this is not the code; it can be tried once more".to_owned(),
+        left => format!("this is not the code; it can be tried {left} more times"),
+    }
 }
 
 fn actions(allowed: &[habeas_domain::run::RunAction]) -> String {
@@ -149,5 +194,11 @@ impl CaseworkError {
 
     pub(crate) fn not_found(what: &'static str, id: impl ToString) -> Self {
         Self::NotFound { what, id: id.to_string().chars().take(64).collect() }
+    }
+}
+
+impl From<StorageError> for CaseworkError {
+    fn from(error: StorageError) -> Self {
+        Self::Storage(std::sync::Arc::new(error))
     }
 }

@@ -3,7 +3,7 @@
 use habeas_domain::{Actor, RequestId};
 use habeas_store::audit::Stream;
 use habeas_store::requests::{self, Forgetting};
-use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, idempotency, records};
+use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, idempotency, links, mails, objects, records};
 use jiff::Span;
 use serde_json::json;
 
@@ -12,6 +12,8 @@ use crate::error::CaseworkError;
 
 /// Requests forgotten in one unit.
 const BATCH: i64 = 200;
+/// Hours after which what was begun in the storage is not finished any more.
+const UNFINISHED_HOURS: i64 = 24;
 /// Hours for which an `Idempotency-Key` is remembered.
 const IDEMPOTENCY_HOURS: i64 = 48;
 
@@ -26,6 +28,7 @@ pub(crate) async fn destroy_content(
     }
     data_keys::destroy(unit.connection(), &ids, KeyPurpose::Content).await?;
     records::delete_content(unit.connection(), ids.iter().copied()).await?;
+    objects::doom(unit.connection(), ids.iter().copied()).await?;
     for id in ids {
         unit.record(Stream::Request(id), &Actor::system(), "request.content_destroyed", id, json!({}));
     }
@@ -38,7 +41,8 @@ impl Casework {
     /// # Errors
     /// If the store fails.
     pub async fn forget_what_is_due(&self) -> Result<usize, CaseworkError> {
-        self.store
+        let forgotten = self
+            .store
             .write(|unit| {
                 Box::pin(async move {
                     let now = unit.now();
@@ -62,15 +66,44 @@ impl Casework {
                     destroy_content(unit, content).await?;
                     data_keys::destroy(unit.connection(), &case, KeyPurpose::Case).await?;
                     requests::delete_identifiers(unit.connection(), case.iter().copied()).await?;
+                    mails::forget(unit.connection(), case.iter().copied()).await?;
+                    links::forget(unit.connection(), case.iter().copied()).await?;
                     for id in case {
                         let actor = Actor::system();
                         unit.record(Stream::Request(id), &actor, "request.case_destroyed", id, json!({}));
                     }
                     let oldest = now.checked_sub(Span::new().hours(IDEMPOTENCY_HOURS)).unwrap_or(now);
                     idempotency::forget(unit.connection(), oldest).await?;
-                    Ok(locked.len())
+                    Ok::<_, CaseworkError>(locked.len())
                 })
             })
-            .await
+            .await?;
+        if forgotten > 0 {
+            self.remember_to_forget();
+        }
+        Ok(forgotten)
+    }
+
+    /// Removes what lies in the storage and belongs to nobody any more: of forgotten requests, and what was begun but never
+    /// finished; how many objects. Takes no input.
+    ///
+    /// # Errors
+    /// If the store or the storage fails.
+    pub async fn sweep_storage(&self) -> Result<usize, CaseworkError> {
+        let now = self.store.environment().now();
+        let abandoned = now.checked_sub(Span::new().hours(UNFINISHED_HOURS)).unwrap_or(now);
+        let mut reader = self.store.reader().await?;
+        let found = objects::to_sweep(&mut reader, abandoned, BATCH).await?;
+        drop(reader);
+        for id in &found {
+            self.storage.delete(*id).await?;
+        }
+        let (swept, count) = (found.clone(), found.len());
+        if count > 0 {
+            self.store
+                .write(move |unit| Box::pin(async move { objects::remove(unit.connection(), swept).await }))
+                .await?;
+        }
+        Ok(count)
     }
 }

@@ -99,6 +99,9 @@ struct Accepted {
     clock: &'static LegalClock,
     identifiers: Vec<Identifier>,
     review: bool,
+    delivery: Delivery,
+    /// Whether the person confirms it first.
+    verifies: bool,
     received_at: Timestamp,
 }
 
@@ -230,11 +233,21 @@ impl Casework {
             errors.push(FieldError::new("delivery", "has no meaning for a deletion; leave it out"));
         }
         let identifiers = accept_identifiers(actor, &new.identifiers, &mut errors);
+        let address = identifiers.iter().find(|one| one.kind == IdentifierType::Email);
+        if new.delivery == Some(Delivery::Mail) && address.is_none() && errors.is_empty() {
+            let message = "`mail` needs an e-mail address of the person; give `email`, or use `api`";
+            errors.push(FieldError::new("delivery", message));
+        }
         let (Some(policy), Some(clock), true) = (policy, clock, errors.is_empty()) else {
             return Err(CaseworkError::Validation(errors));
         };
         let review = new.review.unwrap_or(self.rules.settings.require_review);
-        Ok(Accepted { new, policy, clock, identifiers, review, received_at })
+        let by_mail = if address.is_some() { Delivery::Mail } else { Delivery::Api };
+        let delivery = new.delivery.unwrap_or(by_mail);
+        // Without an address nobody can confirm by a link: a person makes sure in triage, as ever.
+        let verifies =
+            self.rules.settings.require_verification && address.is_some_and(|address| !address.verified);
+        Ok(Accepted { new, policy, clock, identifiers, review, delivery, verifies, received_at })
     }
 }
 
@@ -323,7 +336,11 @@ async fn take_in(
         let owner = id.to_string();
         let case = keys.make(&keyring, &environment, &owner, KeyPurpose::Case)?;
         keys.make(&keyring, &environment, &owner, KeyPurpose::Content)?;
-        let details = RequestDetails { identifiers: one.identifiers.clone(), ..RequestDetails::default() };
+        let details = RequestDetails {
+            identifiers: one.identifiers.clone(),
+            skips_triage: one.verifies && planned.is_some(),
+            ..RequestDetails::default()
+        };
         let mut request = new_request(unit, changes, &one, id, details::seal(unit, &case, &id, &details)?);
         for (kind, hash) in hashes {
             open.insert((one.new.right, hash.clone()), id);
@@ -338,11 +355,15 @@ async fn take_in(
             json!({"right": request.right, "policy": request.policy, "due_on": request.due_on, "runs": runs,
                    "review": request.review, "unverified_identifiers": request.unverified}),
         );
-        if planned.is_some() {
-            request.state = RequestState::Collecting;
-        }
+        request.state = match planned {
+            _ if one.verifies => RequestState::Verifying,
+            Some(_) => RequestState::Collecting,
+            None => RequestState::Triage,
+        };
         changes.requests.insert(id, request.clone());
-        if let Some(planned) = planned {
+        if one.verifies {
+            changes.ask_for_verification(unit, id)?;
+        } else if let Some(planned) = planned {
             request.open_runs = changes.begin_collecting(unit, &profiles, id, &planned)?;
         }
         stored.push(request);
@@ -375,7 +396,7 @@ fn new_request(
         source: "api".to_owned(),
         relationship: None,
         review: one.review,
-        delivery: one.new.delivery.unwrap_or(Delivery::Mail).as_str().to_owned(),
+        delivery: one.delivery.as_str().to_owned(),
         received_at: one.received_at,
         received_on,
         due_on: deadlines.due_on,

@@ -5,31 +5,40 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use habeas_documents::company::Company;
 use habeas_integrations::{Catalogue, Connector, Settings, VendorError};
 use habeas_store::Store;
+use habeas_store::storage::Storage;
 use jiff::tz::TimeZone;
 use tokio::sync::Notify;
 
 pub mod api_keys;
 pub mod audit;
+pub mod certificate;
 mod changes;
 pub mod connections;
 pub mod contacts;
+pub mod delivery;
 pub mod details;
 pub mod error;
 pub mod figures;
+pub mod files;
 pub mod forgetting;
 pub mod intake;
+mod letters;
+pub mod links;
 pub mod mails;
 mod names;
-mod package;
+pub mod package;
 mod phases;
 mod profiles;
 pub mod queries;
 pub mod requests;
 pub mod runs;
+pub mod verification;
 pub mod work;
 
 pub use details::{RequestDetails, RunFailure};
@@ -61,6 +70,16 @@ pub struct CaseworkSettings {
     pub time_zone: TimeZone,
     /// How long people at a system's owner have to answer.
     pub contacts: ContactTimes,
+    /// Whether a request whose e-mail address nobody vouched for is confirmed by the person first.
+    pub require_verification: bool,
+    /// How long links in mails can be used.
+    pub links: Duration,
+    /// The address under which people reach the server, without a slash at its end.
+    pub public_url: String,
+    /// What the company says about itself.
+    pub company: Company,
+    /// The privacy team's address, for notices; without one there are none.
+    pub team: Option<String>,
 }
 
 /// How long people at a system's owner have to answer, unless their connection says otherwise.
@@ -74,7 +93,6 @@ pub struct ContactTimes {
 
 impl Default for ContactTimes {
     fn default() -> Self {
-        const DAY: u64 = 86_400;
         Self { deadline: Duration::from_secs(14 * DAY), reminder: Duration::from_secs(5 * DAY) }
     }
 }
@@ -86,14 +104,22 @@ impl Default for CaseworkSettings {
             default_policy: "eu-gdpr".to_owned(),
             time_zone: TimeZone::UTC,
             contacts: ContactTimes::default(),
+            require_verification: false,
+            links: Duration::from_secs(7 * DAY),
+            public_url: "http://127.0.0.1:7070".to_owned(),
+            company: Company::default(),
+            team: None,
         }
     }
 }
+
+const DAY: u64 = 86_400;
 
 /// The one door to requests and connections.
 #[derive(Clone, Debug)]
 pub struct Casework {
     store: Store,
+    storage: Storage,
     connectors: Arc<dyn ConnectorSource>,
     rules: Arc<Rules>,
     work_arrived: Arc<Notify>,
@@ -105,21 +131,25 @@ pub struct Casework {
 pub(crate) struct Rules {
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) settings: CaseworkSettings,
+    /// Whether keys were destroyed whose traces may still be on the disk. At the start nobody knows.
+    pub(crate) forgotten: AtomicBool,
 }
 
 impl Casework {
-    /// Casework over a store.
+    /// Casework over a store, and a storage for what is too large for it.
     #[must_use]
     pub fn new(
         store: Store,
+        storage: Storage,
         catalogue: Arc<Catalogue>,
         connectors: Arc<dyn ConnectorSource>,
         settings: CaseworkSettings,
     ) -> Self {
         Self {
             store,
+            storage,
             connectors,
-            rules: Arc::new(Rules { catalogue, settings }),
+            rules: Arc::new(Rules { catalogue, settings, forgotten: AtomicBool::new(true) }),
             work_arrived: Arc::default(),
             changed: Arc::default(),
         }
@@ -131,10 +161,39 @@ impl Casework {
         &self.store
     }
 
+    /// Where large contents lie, for health checks.
+    #[must_use]
+    pub const fn storage(&self) -> &Storage {
+        &self.storage
+    }
+
+    /// What the company says about itself.
+    #[must_use]
+    pub fn company(&self) -> &Company {
+        &self.rules.settings.company
+    }
+
+    /// Whose calendar dates count.
+    #[must_use]
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.rules.settings.time_zone
+    }
+
     /// The integrations there are.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.rules.catalogue
+    }
+
+    /// Whether keys were destroyed since this was last asked: their traces are to be taken off the disk.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.rules.forgotten.swap(false, Ordering::SeqCst)
+    }
+
+    /// The traces are still there.
+    pub fn remember_to_forget(&self) {
+        self.rules.forgotten.store(true, Ordering::SeqCst);
     }
 
     /// Resolves when somebody in this process made work due. A hint: polling is the truth.

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use habeas_domain::capability::{Capability, DeletionMethod, DeletionTiming, Handling};
-use habeas_domain::lifecycle::{Action, RequestState};
+use habeas_domain::lifecycle::{Action, Outcome, RequestState};
 use habeas_domain::operation::OperationKind;
 use habeas_domain::plan::{self, Collected, Part};
 use habeas_domain::run::RunDetail;
 use habeas_domain::settlement::{self, SettledRun};
 use habeas_domain::{Phase, RequestId, Right, RunId, RunStatus};
-use habeas_integrations::AccessMethod;
+use habeas_integrations::{AccessMethod, FUTURE_DATA};
 use habeas_store::runs::{self, Run};
 use habeas_store::{KeyPurpose, Unit, data_keys, records};
 use serde_json::json;
@@ -17,8 +17,9 @@ use serde_json::json;
 use crate::changes::Changes;
 use crate::details::{self, RunContact};
 use crate::error::CaseworkError;
+use crate::letters::Body;
 use crate::names;
-use crate::package;
+use crate::package::{self, LeftOut, Offer};
 use crate::profiles::Profiles;
 
 impl Changes {
@@ -71,8 +72,13 @@ impl Changes {
             .map(|run| SettledRun { status: run.status, records_found: run.records_found, left_out: false })
             .collect();
         let Some(action) = settlement::after_collecting(&settled) else { return Ok(false) };
-        if self.advance(unit, id, action, None, json!({}))? != RequestState::Review {
-            return Ok(false);
+        match self.advance(unit, id, action, None, json!({}))? {
+            RequestState::Review => {}
+            RequestState::Closed => {
+                self.tell_subject(id, Body::NothingFound);
+                return Ok(false);
+            }
+            _ => return Ok(false),
         }
         if self.runs_of(id, Phase::Collect).any(|run| names::is_flagged(&run.residuals)) {
             return Ok(false);
@@ -91,11 +97,12 @@ impl Changes {
         let (delivering, erasing): (Vec<_>, Vec<_>) = ids
             .into_iter()
             .partition(|id| self.requests.get(id).is_some_and(|request| request.right.delivers()));
-        for id in &delivering {
-            self.advance(unit, *id, Action::Deliver, None, json!({}))?;
-        }
         if !delivering.is_empty() {
-            package::build(self, unit, &delivering).await?;
+            package::build(self, unit, &delivering, Offer::Yes).await?;
+        }
+        for id in &delivering {
+            let evidence = package::evidence(self.packages.iter().find(|package| package.request == *id));
+            self.advance(unit, *id, Action::Deliver, None, evidence)?;
         }
         if !erasing.is_empty() {
             self.begin_erasing(unit, erasing).await?;
@@ -176,6 +183,7 @@ impl Changes {
         let collect_runs: Vec<RunId> =
             ids.iter().flat_map(|id| self.runs_of(*id, Phase::Collect)).map(|run| run.id).collect();
         let counts = records::count_by_run(unit.connection(), collect_runs).await?;
+        let mut told = Vec::new();
         for id in ids {
             let settled = |run: &Run| SettledRun {
                 status: run.status,
@@ -189,9 +197,49 @@ impl Changes {
             let erased: Vec<_> = self.runs_of(id, Phase::Erase).map(settled).collect();
             if let Some(outcome) = settlement::after_erasing(&collected, &erased) {
                 self.advance(unit, id, Action::FinishErasing, Some(outcome), json!({}))?;
+                told.push((id, outcome));
             }
         }
+        self.tell_of_erasing(unit, told).await
+    }
+
+    /// Tells subjects what was deleted, and what was not.
+    async fn tell_of_erasing(
+        &mut self,
+        unit: &mut Unit,
+        told: Vec<(RequestId, Outcome)>,
+    ) -> Result<(), CaseworkError> {
+        let with_exceptions =
+            |(id, outcome): &(RequestId, Outcome)| (*outcome == Outcome::ErasedWithExceptions).then_some(*id);
+        let excepted: Vec<RequestId> = told.iter().filter_map(with_exceptions).collect();
+        let (left_out, profiles) = if excepted.is_empty() {
+            (LeftOut::default(), None)
+        } else {
+            (LeftOut::load(unit, excepted).await?, Some(self.profiles(unit).await?))
+        };
+        for (id, outcome) in told {
+            let body = match outcome {
+                Outcome::NothingFound => Body::NothingFound,
+                _ => {
+                    let erased = self.runs_of(id, Phase::Erase);
+                    let systems = erased.filter(|run| run.status == RunStatus::Complete).count() as u64;
+                    let exceptions = match &profiles {
+                        Some(profiles) if outcome == Outcome::ErasedWithExceptions => {
+                            exceptions(self.requests_runs(id), &left_out, profiles)?
+                        }
+                        _ => Vec::new(),
+                    };
+                    let blocked_future = self.runs_of(id, Phase::Collect).any(blocks_future);
+                    Body::Erased { systems, exceptions, blocked_future }
+                }
+            };
+            self.tell_subject(id, body);
+        }
         Ok(())
+    }
+
+    fn requests_runs(&self, request: RequestId) -> impl Iterator<Item = &Run> {
+        self.runs.values().filter(move |run| run.request == request)
     }
 
     /// A run that work begins on at once.
@@ -264,6 +312,52 @@ impl Changes {
         }
         Ok(open)
     }
+}
+
+/// What stayed behind, by system, as the person who asked is told.
+fn exceptions<'r>(
+    runs: impl Iterator<Item = &'r Run>,
+    left_out: &LeftOut,
+    profiles: &Profiles,
+) -> Result<Vec<(String, String)>, CaseworkError> {
+    let mut exceptions = Vec::new();
+    for run in runs {
+        let name = profiles.get(run.connection)?.stored.name.clone();
+        let reason = match (run.phase, run.status, &run.detail) {
+            (Phase::Collect, RunStatus::Skipped | RunStatus::Stopped, _) => {
+                "this system was not asked what it holds".to_owned()
+            }
+            (Phase::Collect, ..) if !run.selected => "this system was left out after a review".to_owned(),
+            (Phase::Collect, ..) => match left_out.of(run.id) {
+                (0, _) => continue,
+                (records, reasons) => {
+                    let reasons: Vec<&str> = reasons.iter().map(|reason| reason.in_words()).collect();
+                    let why =
+                        if reasons.is_empty() { "after a review".to_owned() } else { reasons.join("; ") };
+                    let what = if records == 1 {
+                        "1 record was kept".to_owned()
+                    } else {
+                        format!("{records} records were kept")
+                    };
+                    format!("{what}: {why}")
+                }
+            },
+            (Phase::Erase, RunStatus::Skipped | RunStatus::Stopped, _) => {
+                "this system did not delete what it holds".to_owned()
+            }
+            (Phase::Erase, _, RunDetail::PersonDeletedExcept { systems }) => {
+                format!("deleted, but not in {systems} of the systems that it passes data on to")
+            }
+            (Phase::Erase, ..) => continue,
+        };
+        exceptions.push((name, reason));
+    }
+    Ok(exceptions)
+}
+
+/// Whether a system also blocks what it would receive about the person in future.
+fn blocks_future(run: &Run) -> bool {
+    run.residuals.as_array().into_iter().flatten().any(|residual| residual["what"] == FUTURE_DATA)
 }
 
 /// How a connection's vendor is asked for a subject's data.

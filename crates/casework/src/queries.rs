@@ -1,27 +1,23 @@
 //! Looking at requests. Reading what was collected about a person is itself an event.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use habeas_domain::lifecycle::{Action, RequestState};
+use habeas_domain::lifecycle::RequestState;
 use habeas_domain::run::RunDetail;
 use habeas_domain::{Actor, ConnectionId, IdentifierType, Permission, RecordId, RequestId, Right, RunId};
-use habeas_integrations::FoundRecord;
 use habeas_store::audit::{self, Event, Stream};
 use habeas_store::records::Record;
 use habeas_store::requests::{self, Filter, Request};
 use habeas_store::runs::{self, Run};
-use habeas_store::{Connection, KeyPurpose, Place, StoreError, connections, data_keys, operations, records};
+use habeas_store::{Connection, KeyPurpose, StoreError, connections, data_keys, mails, operations, records};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde_json::json;
-use zeroize::Zeroizing;
 
 use crate::Casework;
-use crate::changes::Changes;
 use crate::details::{self, GivenAnswer, RequestDetails, RunFailure};
 use crate::error::CaseworkError;
-use crate::package;
+use crate::files::KeptRecord;
 
 /// A request as a person sees it.
 #[derive(Clone, Debug)]
@@ -32,6 +28,8 @@ pub struct RequestCase {
     pub details: Option<RequestDetails>,
     /// Runs that need a person.
     pub attention: u64,
+    /// Mails that reached nobody.
+    pub undelivered_mails: u64,
 }
 
 /// A run as a person sees it.
@@ -59,7 +57,7 @@ pub struct RecordCase {
     /// What is stored.
     pub record: Record,
     /// What was found.
-    pub content: FoundRecord,
+    pub content: KeptRecord,
 }
 
 /// Which requests to list.
@@ -144,6 +142,7 @@ impl Casework {
     ) -> Result<Vec<RequestCase>, CaseworkError> {
         let ids: Vec<RequestId> = found.iter().map(|request| request.id).collect();
         let keys = data_keys::load(reader, self.store.keyring(), &ids, KeyPurpose::Case).await?;
+        let undelivered = mails::count_failed(reader, ids.iter().copied()).await?;
         let attention = runs::count_attention(reader, ids).await?;
         found
             .into_iter()
@@ -153,7 +152,8 @@ impl Casework {
                     .map(|key| details::open(key, &request.id, &request.details))
                     .transpose()?;
                 let attention = attention.get(&request.id).copied().unwrap_or(0);
-                Ok(RequestCase { request, details, attention })
+                let undelivered_mails = undelivered.get(&request.id).copied().unwrap_or(0);
+                Ok(RequestCase { request, details, attention, undelivered_mails })
             })
             .collect()
     }
@@ -246,10 +246,8 @@ impl Casework {
     ) -> Result<RecordCase, CaseworkError> {
         actor.require(Permission::ReadRecords)?;
         let mut reader = self.store.reader().await?;
-        let record = records::of_requests(&mut reader, [id])
+        let record = records::find(&mut reader, id, record)
             .await?
-            .into_iter()
-            .find(|found| found.id == record)
             .ok_or_else(|| CaseworkError::not_found("record", record))?;
         let key = data_keys::load_one(&mut reader, self.store.keyring(), id, KeyPurpose::Content).await?;
         let content = details::open(&key, &record.id, &record.content)?;
@@ -283,64 +281,6 @@ impl Casework {
         let mut found = audit::list(&mut reader, Some(&id.to_string()), after, wanted(limit)).await?;
         let next = cut(&mut found, limit, |event| event.position);
         Ok(Page { items: found, next })
-    }
-
-    /// The package of a request that delivers. The reading is written into the audit log.
-    ///
-    /// # Errors
-    /// If there is no such request, no package yet, or the actor may not read records.
-    pub async fn package(&self, actor: &Actor, id: RequestId) -> Result<Zeroizing<Vec<u8>>, CaseworkError> {
-        actor.require(Permission::ReadRecords)?;
-        let mut reader = self.store.reader().await?;
-        let request =
-            requests::find(&mut reader, id).await?.ok_or_else(|| CaseworkError::not_found("request", id))?;
-        let sealed = records::package(&mut reader, id).await?;
-        let Some(sealed) = sealed else {
-            return Err(match request.state {
-                RequestState::Closed => StoreError::Forgotten("the package of this request").into(),
-                _ => CaseworkError::not_found("package of request", id),
-            });
-        };
-        let key = data_keys::load_one(&mut reader, self.store.keyring(), id, KeyPurpose::Content).await?;
-        let package = key.open(Place { column: package::COLUMN, row: &id.to_string() }, &sealed)?;
-        drop(reader);
-        let actor = actor.clone();
-        self.store
-            .write(move |unit| {
-                Box::pin(async move {
-                    unit.record(Stream::Request(id), &actor, "package.read", id, json!({}));
-                    Ok::<_, CaseworkError>(())
-                })
-            })
-            .await?;
-        Ok(package)
-    }
-
-    /// The package was handed over completely: a request delivered over the API is closed by the first such reading.
-    /// Anything else is left as it is.
-    ///
-    /// # Errors
-    /// If the store fails.
-    pub async fn package_delivered(&self, actor: &Actor, id: RequestId) -> Result<(), CaseworkError> {
-        actor.require(Permission::ReadRecords)?;
-        let (actor, rules) = (actor.clone(), Arc::clone(&self.rules));
-        self.store
-            .write(move |unit| {
-                Box::pin(async move {
-                    let mut changes = Changes::new(unit, &actor, &rules);
-                    changes.lock(unit, [id]).await?;
-                    let closes = changes.requests.get(&id).is_some_and(|request| {
-                        request.state == RequestState::Delivering && request.delivery == "api"
-                    });
-                    if closes {
-                        changes.advance(unit, id, Action::Download, None, json!({}))?;
-                    }
-                    changes.finish(unit).await
-                })
-            })
-            .await?;
-        self.announce_change();
-        Ok(())
     }
 }
 

@@ -14,7 +14,7 @@ use habeas_domain::{Actor, Permission, Phase, RecordId, RequestId, Right, RunId,
 use habeas_store::audit::Stream;
 use habeas_store::requests;
 use habeas_store::runs::{self, Run};
-use habeas_store::{KeyPurpose, Unit, data_keys, records};
+use habeas_store::{KeyPurpose, Unit, data_keys, mails, records};
 use serde_json::json;
 
 use crate::Casework;
@@ -22,6 +22,7 @@ use crate::changes::Changes;
 use crate::details::{self, RequestDetails, RunFailure};
 use crate::error::{CaseworkError, FieldError};
 use crate::intake::{GivenIdentifier, accept_identifiers, end_of};
+use crate::letters::Body;
 use crate::phases::{any_unverified, kinds};
 
 /// What a person decides when starting a request in triage.
@@ -160,7 +161,7 @@ impl Casework {
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
                 let request = changes.request(id)?;
-                let (state, hold, right) = (request.state, request.hold, request.right);
+                let (state, standing, right) = (request.state, request.standing(), request.right);
                 if right.delivers() && !acknowledged.is_empty() {
                     return Err(CaseworkError::field("acknowledge", "is for deletions; leave it out"));
                 }
@@ -172,7 +173,7 @@ impl Casework {
                 };
                 if waiting.is_empty() {
                     // Asked first so that the refusal comes before any work.
-                    lifecycle::target(state, settlement::after_review(right), hold)?;
+                    lifecycle::target(standing, settlement::after_review(right))?;
                 }
                 if !acknowledged.is_empty() {
                     let words = acknowledged.iter().map(|word| word.as_str().to_owned());
@@ -203,12 +204,17 @@ impl Casework {
         id: RequestId,
         reason: DenialReason,
         text: Option<String>,
+        notify: bool,
     ) -> Result<(), CaseworkError> {
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
                 changes.advance(unit, id, Action::Deny, None, json!({"reason_code": reason}))?;
                 if text.is_some() {
+                    let text = text.clone();
                     changes.edit_details(unit, id, |details| details.denial_text = text).await?;
+                }
+                if notify {
+                    changes.tell_subject(id, Body::Denied { reason, text });
                 }
                 changes.break_off(unit, id).await
             })
@@ -353,7 +359,7 @@ impl Changes {
         let request = self.requests.get(&id).ok_or_else(|| CaseworkError::not_found("request", id))?;
         // Selecting is part of the review: it is possible exactly where processing is.
         let action = settlement::after_review(request.right);
-        lifecycle::target(request.state, action, request.hold)?;
+        lifecycle::target(request.standing(), action)?;
         Ok(())
     }
 
@@ -401,7 +407,7 @@ impl Changes {
         Ok(())
     }
 
-    async fn load_runs(&mut self, unit: &mut Unit, id: RequestId) -> Result<(), CaseworkError> {
+    pub(crate) async fn load_runs(&mut self, unit: &mut Unit, id: RequestId) -> Result<(), CaseworkError> {
         let found = runs::of_requests(unit.connection(), [id]).await?;
         self.runs.extend(found.into_iter().map(|run| (run.id, run)));
         Ok(())
@@ -417,6 +423,8 @@ impl Changes {
             .map(|run| run.id)
             .collect();
         self.detach(unit, open.clone()).await?;
+        // Nobody at a system is asked about what is over.
+        mails::drop_queued(unit.connection(), id, "contact").await?;
         for run in open {
             let detail = RunDetail::StoppedBy { actor: self.actor.name.clone() };
             self.move_run(unit, run, RunAction::Stop, detail, json!({}))?;

@@ -158,6 +158,7 @@ impl Changes {
         };
         if kind == OperationKind::Contact {
             let waiting = operations::lock(unit.connection(), [operation]).await?.pop();
+            self.profiles(unit).await?;
             let waiting = self.wait_further(unit, id, waiting)?;
             operations::save(unit.connection(), [&waiting]).await?;
             return Ok(());

@@ -24,6 +24,7 @@ use crate::Casework;
 use crate::changes::Changes;
 use crate::details::RunFailure;
 use crate::error::CaseworkError;
+use crate::mails::{self, OutgoingMail};
 
 pub(crate) use sealer::Sealer;
 pub use settle::failed_jobs;
@@ -93,13 +94,26 @@ pub struct Claimed {
     pub checks: Vec<Lease>,
     /// Reminders and deadlines of contacts.
     pub contacts: Vec<Lease>,
+    /// Reminders and ends of links.
+    pub links: Vec<Lease>,
+    /// Packages to be made.
+    pub packages: Vec<Lease>,
+    /// Mails that may leave from now on.
+    pub mails: Vec<(Lease, OutgoingMail)>,
+    /// From when the leases count, on the clock that never jumps: before the claim was asked for.
+    pub claimed_at: Duration,
 }
 
 impl Claimed {
     /// Whether nothing was due.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.assignments.is_empty() && self.checks.is_empty() && self.contacts.is_empty()
+        self.assignments.is_empty()
+            && self.checks.is_empty()
+            && self.contacts.is_empty()
+            && self.links.is_empty()
+            && self.packages.is_empty()
+            && self.mails.is_empty()
     }
 }
 
@@ -285,15 +299,19 @@ impl Casework {
                 Box::pin(async move {
                     let leases =
                         due_work::claim(unit.connection(), &lane, now, lease_milliseconds, limit).await?;
-                    let mut claimed = Claimed::default();
-                    let mut operations = Vec::new();
+                    let mut claimed = Claimed { claimed_at, ..Claimed::default() };
+                    let (mut operations, mut mails) = (Vec::new(), Vec::new());
                     for lease in leases {
                         match lease.kind {
                             DueWorkKind::Operation => operations.push(lease),
                             DueWorkKind::Check => claimed.checks.push(lease),
                             DueWorkKind::Contact => claimed.contacts.push(lease),
+                            DueWorkKind::Link => claimed.links.push(lease),
+                            DueWorkKind::Package => claimed.packages.push(lease),
+                            DueWorkKind::Mail => mails.push(lease),
                         }
                     }
+                    claimed.mails = mails::take_up(unit, mails).await?;
                     claimed.assignments = assign::assign(unit, &rules, operations, claimed_at).await?;
                     Ok(claimed)
                 })
@@ -352,6 +370,7 @@ impl Casework {
     /// If the store fails; the leases then run out and the work is taken up again.
     pub async fn settle(&self, reports: Vec<Report>) -> Result<(), CaseworkError> {
         let rules = Arc::clone(&self.rules);
+        let large = self.store_large_files(&reports).await?;
         self.store
             .write(move |unit| {
                 Box::pin(async move {
@@ -363,7 +382,7 @@ impl Casework {
                         .collect();
                     changes.lock(unit, requests).await?;
                     let reports = settle::whose_lease_is_held(unit, reports).await?;
-                    settle::settle(unit, &mut changes, reports).await?;
+                    settle::settle(unit, &mut changes, reports, large).await?;
                     changes.finish(unit).await
                 })
             })

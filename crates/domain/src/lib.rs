@@ -6,13 +6,14 @@
 //! ```
 //! use habeas_domain::lifecycle::{Action, RequestState, target};
 //!
-//! assert_eq!(target(RequestState::Triage, Action::Start, None), Ok(RequestState::Collecting));
-//! assert!(target(RequestState::Closed, Action::Start, None).is_err());
+//! assert_eq!(target(RequestState::Triage, Action::Start), Ok(RequestState::Collecting));
+//! assert!(target(RequestState::Closed, Action::Start).is_err());
 //! ```
 
 pub mod capability;
 pub mod id;
 pub mod identifier;
+pub mod information;
 pub mod legal_clock;
 pub mod lifecycle;
 pub mod moment;

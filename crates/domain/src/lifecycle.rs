@@ -76,6 +76,8 @@ vocabulary! {
         Download = "download",
         /// The download link ran out.
         ExpireDownload = "expire_download",
+        /// A new download link is sent.
+        SendAgain = "send_again",
         /// Refuse.
         Deny = "deny",
         /// The subject takes the request back.
@@ -109,10 +111,17 @@ struct Transition {
     action: Action,
     to: RequestState,
     under_hold: UnderHold,
+    /// Only if the request was closed in this way.
+    only_after: Option<Outcome>,
 }
 
 const fn row(from: RequestState, action: Action, to: RequestState, under_hold: UnderHold) -> Transition {
-    Transition { from, action, to, under_hold }
+    Transition { from, action, to, under_hold, only_after: None }
+}
+
+/// A move out of `closed`: possible after one outcome only.
+const fn reopen(after: Outcome, action: Action, to: RequestState) -> Transition {
+    Transition { from: S::Closed, action, to, under_hold: Ignored, only_after: Some(after) }
 }
 
 use Action as A;
@@ -149,28 +158,47 @@ const TRANSITIONS: &[Transition] = &[
     row(S::Review, A::Resume, S::Review, Required),
     row(S::Erasing, A::FinishErasing, S::Closed, Ignored),
     row(S::Delivering, A::Download, S::Closed, Ignored),
+    row(S::Delivering, A::SendAgain, S::Delivering, Ignored),
     row(S::Delivering, A::ExpireDownload, S::Closed, Ignored),
     row(S::Delivering, A::Withdraw, S::Closed, Ignored),
+    // Whoever was late may still prove who they are until the due date, or fetch the package until it is destroyed.
+    reopen(Outcome::Unverified, A::Verify, S::Triage),
+    reopen(Outcome::NotDownloaded, A::SendAgain, S::Delivering),
 ];
 
-/// A move that the table does not allow.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{action}` is not possible while the request is {}; possible now: {}", situation(*.state, *.hold), list(.allowed))]
-pub struct IllegalMove {
-    /// Where the request stands.
+/// Where a request stands, as far as its moves depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The state.
     pub state: RequestState,
     /// The hold that lies on it.
     pub hold: Option<HoldReason>,
+    /// How it ended, if it is closed.
+    pub outcome: Option<Outcome>,
+}
+
+impl From<RequestState> for Standing {
+    fn from(state: RequestState) -> Self {
+        Self { state, hold: None, outcome: None }
+    }
+}
+
+/// A move that the table does not allow.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{action}` is not possible while the request is {}; possible now: {}", situation(*.standing), list(.allowed))]
+pub struct IllegalMove {
+    /// Where the request stands.
+    pub standing: Standing,
     /// What was tried.
     pub action: Action,
     /// What a person could do instead.
     pub allowed: Vec<Action>,
 }
 
-fn situation(state: RequestState, hold: Option<HoldReason>) -> String {
-    match hold {
-        Some(reason) => format!("{state} and on hold ({reason})"),
-        None => state.to_string(),
+fn situation(standing: Standing) -> String {
+    match standing {
+        Standing { state, hold: Some(reason), .. } => format!("{state} and on hold ({reason})"),
+        Standing { state, .. } => state.to_string(),
     }
 }
 
@@ -191,30 +219,32 @@ impl UnderHold {
     }
 }
 
-/// Where `action` leads from `state` under the hold that may lie on it.
+impl Transition {
+    fn applies(&self, standing: Standing) -> bool {
+        self.from == standing.state
+            && self.under_hold.permits(standing.hold.is_some())
+            && (self.only_after.is_none() || self.only_after == standing.outcome)
+    }
+}
+
+/// Where `action` leads from where the request stands.
 ///
 /// # Errors
 /// If the table does not allow the move.
-pub fn target(
-    state: RequestState,
-    action: Action,
-    hold: Option<HoldReason>,
-) -> Result<RequestState, IllegalMove> {
+pub fn target(standing: impl Into<Standing>, action: Action) -> Result<RequestState, IllegalMove> {
+    let standing = standing.into();
     TRANSITIONS
         .iter()
-        .find(|row| row.from == state && row.action == action && row.under_hold.permits(hold.is_some()))
+        .find(|row| row.action == action && row.applies(standing))
         .map(|row| row.to)
-        .ok_or_else(|| IllegalMove { state, hold, action, allowed: allowed(state, hold) })
+        .ok_or_else(|| IllegalMove { standing, action, allowed: allowed(standing) })
 }
 
 /// Every move that is possible now, in the table's order.
 #[must_use]
-pub fn allowed(state: RequestState, hold: Option<HoldReason>) -> Vec<Action> {
-    TRANSITIONS
-        .iter()
-        .filter(|row| row.from == state && row.under_hold.permits(hold.is_some()))
-        .map(|row| row.action)
-        .collect()
+pub fn allowed(standing: impl Into<Standing>) -> Vec<Action> {
+    let standing = standing.into();
+    TRANSITIONS.iter().filter(|row| row.applies(standing)).map(|row| row.action).collect()
 }
 
 impl RequestState {

@@ -57,3 +57,20 @@ vocabulary! {
         Processor = "processor",
     }
 }
+
+impl DenialReason {
+    /// As the person who is refused reads it.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::IdentityNotVerified => "we could not make sure who is asking",
+            Self::NotACoveredPerson => "the law that you refer to does not cover this case",
+            Self::LegalObligation => "a law obliges us to keep it",
+            Self::LegalClaims => "it is needed for legal claims",
+            Self::FreedomOfExpression => "it is protected by freedom of expression and information",
+            Self::ExcessiveOrRepetitive => "the request is excessive or repeats an earlier one",
+            Self::NoDataHeld => "we hold no such data",
+            Self::Other => "another reason",
+        }
+    }
+}

@@ -8,12 +8,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::FutureExt as _;
 use futures::future::{join_all, select, select_all};
+use futures::{FutureExt as _, StreamExt as _};
 use habeas_casework::connections::CHECK_LANE;
 use habeas_casework::contacts::CONTACT_LANE;
+use habeas_casework::links::LINK_LANE;
+use habeas_casework::mails::{MAIL_LANE, MailOutcome, MailProblem, OutgoingMail};
+use habeas_casework::package::PACKAGE_LANE;
 use habeas_casework::work::{Assignment, Claimed, Report};
 use habeas_casework::{Casework, CaseworkError};
+use habeas_domain::moment::after;
 use habeas_domain::{Actor, ConnectionId};
 use habeas_environment::Environment;
 use habeas_integrations::Manifest;
@@ -23,7 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::lease::Leases;
+use crate::backoff::Backoff;
+use crate::lease::{HeldLease, Leases};
+use crate::mailer::{Handed, Mailer, next_attempt};
 use crate::vendors::Vendors;
 
 /// How the engine works.
@@ -49,10 +55,20 @@ const PER_WORKER: usize = 64;
 const CHECKS_AT_ONCE: usize = 4;
 /// Reminders and deadlines of contacts at once.
 const CONTACTS_AT_ONCE: usize = 8;
+/// Reminders and ends of links at once.
+const LINKS_AT_ONCE: usize = 8;
+/// Packages that are made at once: each has a thread of its own.
+const PACKAGES_AT_ONCE: usize = 2;
+/// Mails that are handed over together; what came of them is written in one unit.
+const MAILS_AT_ONCE: usize = 128;
+/// Connections to the mail server that they share.
+const MAILS_SIDE_BY_SIDE: usize = 4;
 /// Reports written in one unit.
 const REPORTS_PER_UNIT: usize = 256;
 /// Files in the reports of one unit, in bytes: what is gathered is held in memory until it is written.
 const HEAVIEST_UNIT: usize = 16 << 20;
+/// Waits after a package could not be made: a full disk is looked at again soon, and not too often.
+const PACKAGE_BACKOFF: Backoff = Backoff { min: Duration::from_secs(2), max: Duration::from_secs(300) };
 /// How long the first report waits for others, while there are others to wait for.
 const GATHERING: Duration = Duration::from_millis(3);
 
@@ -61,6 +77,7 @@ const GATHERING: Duration = Duration::from_millis(3);
 pub struct Engine {
     pub(crate) casework: Casework,
     pub(crate) vendors: Arc<Vendors>,
+    pub(crate) mailer: Arc<dyn Mailer>,
     pub(crate) options: EngineOptions,
     pub(crate) leases: Arc<Leases>,
     manifests: Arc<Mutex<HashMap<ConnectionId, &'static Manifest>>>,
@@ -104,13 +121,19 @@ impl Drop for Occupied {
 }
 
 impl Engine {
-    /// An engine over casework.
+    /// An engine over casework, with what calls go out through.
     #[must_use]
-    pub fn new(casework: Casework, vendors: Arc<Vendors>, options: EngineOptions) -> Self {
+    pub fn new(
+        casework: Casework,
+        vendors: Arc<Vendors>,
+        mailer: Arc<dyn Mailer>,
+        options: EngineOptions,
+    ) -> Self {
         let options = EngineOptions { lease: options.lease.max(Duration::from_secs(2)), ..options };
         Self {
             casework,
             vendors,
+            mailer,
             options,
             leases: Arc::default(),
             manifests: Arc::default(),
@@ -228,6 +251,102 @@ impl Engine {
                 drop(place);
             });
         }
+        for link in claimed.links {
+            let (engine, place) = (self.clone(), self.under_way.begin(&lane));
+            calls.spawn(async move {
+                engine.look_after_link(&link).await;
+                drop(place);
+            });
+        }
+        for package in claimed.packages {
+            let (engine, place) = (self.clone(), self.under_way.begin(&lane));
+            let asked_at = claimed.claimed_at;
+            calls.spawn(async move {
+                engine.make_package(&package, asked_at).await;
+                drop(place);
+            });
+        }
+        if !claimed.mails.is_empty() {
+            let places: Vec<_> = claimed.mails.iter().map(|_| self.under_way.begin(&lane)).collect();
+            let (engine, asked_at) = (self.clone(), claimed.claimed_at);
+            calls.spawn(async move {
+                engine.send_mails(claimed.mails, asked_at).await;
+                drop(places);
+            });
+        }
+    }
+
+    async fn look_after_link(&self, lease: &Lease) {
+        if let Err(error) = self.casework.link_due(lease).await {
+            tracing::error!(%error, link = lease.object, "a link could not be looked after; the lease runs out");
+        }
+    }
+
+    /// Makes a package under a lease that is renewed while it takes.
+    async fn make_package(&self, lease: &Lease, asked_at: Duration) {
+        let clock = self.environment().clock();
+        let _held = self.leases.hold(lease, clock, asked_at, self.options.lease);
+        if let Err(error) = self.casework.build_package(lease).await {
+            tracing::error!(%error, request = lease.object, "a package could not be made; trying again");
+            let wait = PACKAGE_BACKOFF.wait(self.environment(), lease.attempts, None);
+            let next_at = after(self.environment().now(), wait);
+            if let Err(error) = self.casework.package_failed(lease, &error, next_at).await {
+                tracing::error!(%error, request = lease.object, "that was not written; the lease runs out");
+            }
+        }
+        self.leases.let_go(lease.id);
+    }
+
+    async fn send_mails(&self, mails: Vec<(Lease, OutgoingMail)>, asked_at: Duration) {
+        let clock = self.environment().clock();
+        let leases: Vec<_> = mails.iter().map(|(lease, _)| lease.id).collect();
+        let handing_over: Vec<_> = mails
+            .into_iter()
+            .map(|(lease, mail)| {
+                let held = self.leases.hold(&lease, clock, asked_at, self.options.lease);
+                self.send_mail(lease, mail, held)
+            })
+            .collect();
+        let reports = futures::stream::iter(handing_over)
+            .buffer_unordered(MAILS_SIDE_BY_SIDE)
+            .filter_map(std::future::ready)
+            .collect()
+            .await;
+        if let Err(error) = self.casework.report_mails(reports).await {
+            tracing::error!(%error, "what came of mails was not written; their leases run out and they are handed over again");
+        }
+        for lease in leases {
+            self.leases.let_go(lease);
+        }
+    }
+
+    /// What came of a mail; `None` if somebody else may have it by now.
+    async fn send_mail(
+        &self,
+        lease: Lease,
+        mail: OutgoingMail,
+        held: Arc<HeldLease>,
+    ) -> Option<(Lease, MailOutcome)> {
+        // No handing over takes longer than half a lease.
+        if !held.outlasts(self.options.lease / 2) {
+            return None;
+        }
+        let (outcome, word) = match self.mailer.send(&mail).await {
+            Ok(Handed::Sent) => (MailOutcome::Sent, "sent"),
+            Ok(Handed::Written) => (MailOutcome::Written, "written"),
+            Err(failure) => {
+                tracing::warn!(mail = %mail.id, code = failure.code, "a mail did not leave");
+                let attempts = u32::try_from(lease.attempts + 1).unwrap_or(u32::MAX);
+                let again = next_attempt(attempts, mail.created_at, self.environment());
+                let problem = MailProblem { code: failure.code.to_owned(), message: failure.message };
+                match again.filter(|_| !failure.lasting) {
+                    Some(at) => (MailOutcome::Retry { problem, at }, "retried"),
+                    None => (MailOutcome::Failed { problem }, "failed"),
+                }
+            }
+        };
+        metrics::counter!("habeas_mails_total", "outcome" => word).increment(1);
+        Some((lease, outcome))
     }
 
     async fn wait_for_contact(&self, lease: &Lease) {
@@ -304,6 +423,15 @@ impl Engine {
         }
         if lane == CONTACT_LANE {
             return CONTACTS_AT_ONCE;
+        }
+        if lane == MAIL_LANE {
+            return MAILS_AT_ONCE;
+        }
+        if lane == LINK_LANE {
+            return LINKS_AT_ONCE;
+        }
+        if lane == PACKAGE_LANE {
+            return PACKAGES_AT_ONCE;
         }
         let Ok(connection) = lane.parse() else { return 1 };
         match self.manifest_of(connection).await {
@@ -403,13 +531,22 @@ impl Engine {
                 }
             };
             let mut assignments = Vec::new();
-            for (_, Claimed { assignments: found, checks, contacts }) in claimed {
-                assignments.extend(found);
-                for check in checks {
+            for (_, claimed) in claimed {
+                assignments.extend(claimed.assignments);
+                for check in claimed.checks {
                     self.check(&check).await;
                 }
-                for contact in contacts {
+                for contact in claimed.contacts {
                     self.wait_for_contact(&contact).await;
+                }
+                for link in claimed.links {
+                    self.look_after_link(&link).await;
+                }
+                for package in claimed.packages {
+                    self.make_package(&package, claimed.claimed_at).await;
+                }
+                if !claimed.mails.is_empty() {
+                    self.send_mails(claimed.mails, claimed.claimed_at).await;
                 }
             }
             let reports = join_all(assignments.into_iter().map(|one| self.carry_out_traced(one))).await;

@@ -29,14 +29,36 @@ impl Engine {
             if stopped {
                 return;
             }
-            if round % SEALS_PER_CHECKPOINT == 0
-                && let Err(error) = self.casework.store().checkpoint().await
-            {
-                tracing::warn!(%error, "the write-ahead log could not be copied back; trying again");
+            if round % SEALS_PER_CHECKPOINT == 0 {
+                self.copy_back().await;
             }
             if round % SEALS_PER_FORGETTING == 0 {
                 self.forget().await;
             }
+        }
+    }
+
+    /// Copies the write-ahead log back; if keys were destroyed since, nothing of them may stay in it.
+    async fn copy_back(&self) {
+        let store = self.casework.store();
+        let copied = if self.casework.has_forgotten() {
+            match store.forget_traces().await {
+                Ok(true) => Ok(()),
+                Ok(false) => {
+                    // Somebody read just then.
+                    self.casework.remember_to_forget();
+                    store.checkpoint().await
+                }
+                Err(error) => {
+                    self.casework.remember_to_forget();
+                    Err(error)
+                }
+            }
+        } else {
+            store.checkpoint().await
+        };
+        if let Err(error) = copied {
+            tracing::warn!(%error, "the write-ahead log could not be copied back; trying again");
         }
     }
 
@@ -45,6 +67,11 @@ impl Engine {
             Ok(0) => {}
             Ok(requests) => tracing::info!(requests, "keys were destroyed at the end of their retention"),
             Err(error) => tracing::error!(%error, "what is due to be forgotten could not be; trying again"),
+        }
+        match self.casework.sweep_storage().await {
+            Ok(0) => {}
+            Ok(objects) => tracing::info!(objects, "what nobody needs was removed from the storage"),
+            Err(error) => tracing::warn!(%error, "the storage could not be swept; trying again"),
         }
     }
 }

@@ -39,6 +39,7 @@ pub(crate) struct Call {
     method: Method,
     path: String,
     query: Vec<(&'static str, String)>,
+    accept: Option<&'static str>,
     body: Option<Body>,
 }
 
@@ -69,7 +70,8 @@ impl Call {
             .iter()
             .flat_map(|part| ["/".to_owned(), utf8_percent_encode(part, SEGMENT).to_string()])
             .collect();
-        Self { method, path: format!("/api/v1{}", encoded.concat()), query: Vec::new(), body: None }
+        let path = format!("/api/v1{}", encoded.concat());
+        Self { method, path, query: Vec::new(), accept: None, body: None }
     }
 
     /// `GET /api/v1/...`; each part is one segment of the path.
@@ -99,6 +101,12 @@ impl Call {
     /// With a form that may hold files.
     pub(crate) fn form(mut self, parts: Vec<FormPart>) -> Self {
         self.body = Some(form::encode(parts));
+        self
+    }
+
+    /// For an answer of another type than the usual.
+    pub(crate) fn accept(mut self, media_type: &'static str) -> Self {
+        self.accept = Some(media_type);
         self
     }
 

@@ -14,6 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +24,6 @@ use habeas_engine::mailer::MailSettings;
 use habeas_store::MasterKey;
 use ipnet::IpNet;
 
-pub(crate) use company::CompanySettings;
 use layers::Layers;
 use reader::Reader;
 pub(crate) use values::PreviousKey;
@@ -43,31 +43,14 @@ pub(crate) struct Configuration {
     pub(crate) encryption: Encryption,
     pub(crate) workers: Workers,
     pub(crate) casework: CaseworkSettings,
-    /// Whether requests over the API and the command line whose address nobody vouched for are confirmed by the person
-    /// first. Requests of the public form always are.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
-    pub(crate) require_verification: bool,
-    /// The address under which people reach this server, without a slash at its end; none: people cannot be sent links.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
+    /// The address under which people reach this server, without a slash at its end; none: where it listens.
     pub(crate) public_url: Option<String>,
     /// Whose `X-Forwarded-For` is believed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Where large contents lie.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
     pub(crate) storage: PathBuf,
     /// How mails leave.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
     pub(crate) mail: MailSettings,
-    /// The mailbox of the privacy team, for notices to it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
-    pub(crate) team: Option<String>,
-    /// How long links in mails are valid.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
-    pub(crate) links: Duration,
-    /// What documents and mails say about the company.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no part of the product rests on it yet"))]
-    pub(crate) company: CompanySettings,
     pub(crate) integrations: BTreeMap<String, IntegrationOptions>,
     /// What was set although it does nothing in this version, as sentences.
     pub(crate) without_effect: Vec<String>,
@@ -140,6 +123,15 @@ impl Configuration {
         configuration.ok_or_else(|| Unusable(vec!["a setting is missing".to_owned()]))
     }
 
+    /// The address under which people reach a server that listens at `listening`, for links.
+    pub(crate) fn reached_at(&self, listening: Option<SocketAddr>) -> String {
+        match (&self.public_url, listening) {
+            (Some(address), _) => address.clone(),
+            (None, Some(address)) => format!("http://{address}"),
+            (None, None) => format!("http://{}", self.listen),
+        }
+    }
+
     /// `None` if a value that is needed cannot be used; the reader knows why.
     fn from_reader(reader: &mut Reader, data: &Path, known: &[&'static str]) -> Option<Self> {
         // Every key is read before anything is given up, so that all faults are told at once.
@@ -164,7 +156,7 @@ impl Configuration {
         let links = days_or_seconds(reader, "links.days", "links.seconds");
         let deadline = days_or_seconds(reader, "contacts.deadline_days", "contacts.deadline_seconds");
         let reminder = days_or_seconds(reader, "contacts.remind_days", "contacts.remind_seconds");
-        let company = CompanySettings::read(reader);
+        let company = company::read(reader);
         let integrations = integrations(reader, known);
         later(reader);
         Some(Self {
@@ -185,15 +177,16 @@ impl Configuration {
                 default_policy: default_policy?,
                 time_zone: time_zone?,
                 contacts: ContactTimes { deadline: deadline?, reminder: reminder? },
+                require_verification: require_verification?,
+                links: links?,
+                company: company?,
+                team,
+                ..CaseworkSettings::default()
             },
-            require_verification: require_verification?,
             public_url,
             trusted_proxies,
             storage: storage?.placed_in(data, reader),
             mail: mail?,
-            team,
-            links: links?,
-            company: company?,
             integrations,
             without_effect: reader.without_effect(),
         })

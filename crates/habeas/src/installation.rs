@@ -1,14 +1,17 @@
 //! The wiring: from a data directory and a configuration to everything that runs on them.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use axum::Router;
-use habeas_casework::Casework;
+use habeas_casework::{Casework, CaseworkSettings};
+use habeas_engine::mailer::{Mailer, mailer};
 use habeas_engine::{Engine, EngineOptions, Vendors};
 use habeas_environment::Environment;
 use habeas_integrations::Catalogue;
 use habeas_server::{ServerOptions, ServerState};
+use habeas_store::storage::Storage;
 use habeas_store::{Database, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
@@ -22,6 +25,7 @@ use crate::master_key;
 pub(crate) struct Installation {
     casework: Casework,
     vendors: Arc<Vendors>,
+    mailer: Arc<dyn Mailer>,
     engine: EngineOptions,
     server: ServerState,
     /// The directory is ours until everything above is closed.
@@ -35,6 +39,7 @@ impl Installation {
     /// If the key or the database cannot be used; nothing was changed then.
     pub(crate) async fn open(
         configuration: &Configuration,
+        data_directory: &Path,
         server: ServerOptions,
         lock: Option<Lock>,
     ) -> anyhow::Result<Self> {
@@ -47,14 +52,32 @@ impl Installation {
         let workers = configuration.workers;
         let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &integrations, workers.lease)?;
         let connectors: Arc<Vendors> = Arc::clone(&vendors);
-        let casework = Casework::new(store, catalogue, connectors, configuration.casework.clone());
+        let storage = Storage::open(&configuration.storage).context("`storage.url` cannot be used")?;
+        let mailer =
+            mailer(&configuration.mail, data_directory, &environment).context("`[mail]` cannot be used")?;
+        if !mailer.delivers() {
+            tracing::warn!(
+                "no mail server is configured (`mail.url`): mails are written to the outbox directory, and nobody receives them"
+            );
+        }
+        let settings = CaseworkSettings {
+            public_url: configuration.reached_at(server.address),
+            ..configuration.casework.clone()
+        };
+        let server = ServerOptions {
+            trusted_proxies: configuration.trusted_proxies.clone(),
+            secure_cookies: settings.public_url.starts_with("https:"),
+            mails_are_sent: mailer.delivers(),
+            ..server
+        };
+        let casework = Casework::new(store, storage, catalogue, connectors, settings);
         let server = ServerState::new(casework.clone(), server);
         let engine = EngineOptions {
             workers: workers.count,
             lease: workers.lease,
             poll_interval: workers.poll_interval,
         };
-        Ok(Self { casework, vendors, engine, server, lock })
+        Ok(Self { casework, vendors, mailer, engine, server, lock })
     }
 
     /// The API for callers with keys.
@@ -74,13 +97,18 @@ impl Installation {
 
     /// Runs the workers until `stop`, or until the handle is dropped.
     pub(crate) fn start_engine(&self, stop: CancellationToken) -> AbortOnDropHandle<()> {
-        let engine = Engine::new(self.casework.clone(), Arc::clone(&self.vendors), self.engine);
+        let engine = Engine::new(
+            self.casework.clone(),
+            Arc::clone(&self.vendors),
+            Arc::clone(&self.mailer),
+            self.engine,
+        );
         AbortOnDropHandle::new(tokio::spawn(async move { engine.run(stop).await }))
     }
 
     /// Waits until everything is on disk and lets the directory go.
     pub(crate) async fn close(self) {
-        let Self { casework, vendors, server, engine: _, lock } = self;
+        let Self { casework, vendors, mailer: _, server, engine: _, lock } = self;
         let store = casework.store().clone();
         // The store's writer ends with the last handle to it.
         drop((casework, vendors, server));

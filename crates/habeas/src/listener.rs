@@ -3,9 +3,11 @@
 //! `axum::serve` would do, but it gives a client all the time in the world to send its headers.
 
 use std::io;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
+use habeas_server::PeerAddress;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -24,26 +26,26 @@ pub(crate) trait Listener: Send {
     /// One connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// The next connection.
-    fn accept(&mut self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// The next connection, and who is at its other end, if that is on a network.
+    fn accept(&mut self) -> impl Future<Output = io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
 }
 
 impl Listener for TcpListener {
     type Stream = tokio::net::TcpStream;
 
-    async fn accept(&mut self) -> io::Result<Self::Stream> {
-        let (stream, _) = Self::accept(self).await?;
+    async fn accept(&mut self) -> io::Result<(Self::Stream, Option<IpAddr>)> {
+        let (stream, peer) = Self::accept(self).await?;
         // Answers are small and complete: waiting for more to send only costs time.
         stream.set_nodelay(true)?;
-        Ok(stream)
+        Ok((stream, Some(peer.ip())))
     }
 }
 
 impl Listener for UnixListener {
     type Stream = tokio::net::UnixStream;
 
-    async fn accept(&mut self) -> io::Result<Self::Stream> {
-        Ok(Self::accept(self).await?.0)
+    async fn accept(&mut self) -> io::Result<(Self::Stream, Option<IpAddr>)> {
+        Ok((Self::accept(self).await?.0, None))
     }
 }
 
@@ -58,8 +60,12 @@ pub(crate) async fn serve(mut listener: impl Listener, router: Router, stop: Can
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok(stream) => {
-                connections.spawn(answer(stream, router.clone(), stop.clone()));
+            Ok((stream, peer)) => {
+                let router = match peer {
+                    Some(peer) => router.clone().layer(Extension(PeerAddress(peer))),
+                    None => router.clone(),
+                };
+                connections.spawn(answer(stream, router, stop.clone()));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {

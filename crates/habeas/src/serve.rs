@@ -32,15 +32,20 @@ pub(crate) async fn serve(global: &Global, arguments: &Serve) -> anyhow::Result<
     let configuration = load(global, &directory, &arguments.worker)?;
     let lock = installation::take(&directory)?;
     let metrics = metrics::start(&stop)?;
-    let options = ServerOptions { metrics: Some(metrics), stop: stop.clone(), ..ServerOptions::default() };
     // Before the database is opened: a port in use must change nothing.
     let listener = listen(arguments.listen.as_deref().unwrap_or(&configuration.listen)).await?;
-    let installation = Installation::open(&configuration, options, Some(lock)).await?;
+    let address = listener.local_addr().context("the listener has no address")?;
+    let options = ServerOptions {
+        metrics: Some(metrics),
+        stop: stop.clone(),
+        address: Some(address),
+        ..ServerOptions::default()
+    };
+    let installation = Installation::open(&configuration, directory.path(), options, Some(lock)).await?;
     installation.ready().await?;
     let (socket, local) = local_listener(&directory)?;
 
     let tasks = TaskTracker::new();
-    let address = listener.local_addr().context("the listener has no address")?;
     tasks.spawn(listener::serve(listener, installation.router(), stop.clone()));
     tasks.spawn(listener::serve(local, installation.local_router(), stop.clone()));
     output::line(&format!("listening on http://{address}"))?;
@@ -70,7 +75,8 @@ pub(crate) async fn worker(global: &Global, arguments: &Worker) -> anyhow::Resul
         ));
     }
     // No lock: several workers share one configuration, and they keep nothing in the data directory.
-    let installation = Installation::open(&configuration, ServerOptions::default(), None).await?;
+    let installation =
+        Installation::open(&configuration, directory.path(), ServerOptions::default(), None).await?;
     installation.ready().await?;
     tracing::info!(workers = configuration.workers.count, "ready");
     let outcome = run(&installation, configuration.workers, &stop, &TaskTracker::new()).await;

@@ -19,7 +19,7 @@ use crate::manifest::Manifest;
 
 pub use check::{CheckReport, PermissionReport, PermissionState};
 pub use jobs::{Erased, ErasureException, Export, Job, NotHeld, Progress};
-pub use records::{Collected, Cursor, FoundFile, FoundRecord, Match, Residual, ScanPage};
+pub use records::{Collected, Cursor, FUTURE_DATA, FoundFile, FoundRecord, Match, Residual, ScanPage};
 pub use settings::{SettingError, Settings};
 pub use subject::Subject;
 

@@ -18,9 +18,9 @@ mod testing;
 pub use catalogue::Catalogue;
 pub use client::{Call, ClientOptions, Permits, Reply, Transport, Unlimited, VendorAnswer, VendorClient};
 pub use connector::{
-    Caution, CheckReport, Collected, Connector, Cursor, Deleted, Erased, ErasureException, Export, FoundFile,
-    FoundRecord, Integration, Job, Match, NotHeld, PermissionReport, PermissionState, Presence, Progress,
-    Residual, ScanPage, SettingError, Settings, Subject,
+    Caution, CheckReport, Collected, Connector, Cursor, Deleted, Erased, ErasureException, Export,
+    FUTURE_DATA, FoundFile, FoundRecord, Integration, Job, Match, NotHeld, PermissionReport, PermissionState,
+    Presence, Progress, Residual, ScanPage, SettingError, Settings, Subject,
 };
 pub use error::{ErrorKind, Retry, VendorError};
 pub use manifest::{

@@ -46,6 +46,12 @@ codes! {
     ROLE_MISSING, "role_missing", Some(S::FORBIDDEN), "The key's roles do not allow this";
     REVIEW_REQUIRED, "review_required", Some(S::FORBIDDEN), "The review may not be skipped";
     NOT_FOUND, "not_found", Some(S::NOT_FOUND), "There is no such thing";
+    CODE_WRONG, "code_wrong", Some(S::FORBIDDEN), "This is not the code that was mailed";
+    RATE_LIMITED, "rate_limited", Some(S::TOO_MANY_REQUESTS), "Too many calls in a short time";
+    PACKAGE_NOT_READY, "package_not_ready", Some(S::CONFLICT), "The package is still being prepared";
+    STILL_OPEN, "still_open", Some(S::CONFLICT), "The request is not closed yet";
+    MAIL_HAS_LEFT, "mail_has_left", Some(S::CONFLICT), "The mail has left already";
+    STORAGE_UNAVAILABLE, "storage_unavailable", Some(S::SERVICE_UNAVAILABLE), "The storage for packages and files cannot be used";
     FORGOTTEN, "forgotten", Some(S::GONE), "It was destroyed at the end of its retention";
     ILLEGAL_MOVE, "illegal_move", Some(S::CONFLICT), "This is not possible now";
     DUPLICATE_REQUEST, "duplicate_request", Some(S::CONFLICT), "The person has an open request of this right";

@@ -27,6 +27,7 @@ const SCHEME: &str = "key";
     tags(
         (name = "requests", description = "One subject exercising one right"),
         (name = "runs", description = "One connection's part in a request"),
+        (name = "mails", description = "What was written to people, and what became of it"),
         (name = "records", description = "What was found about a subject; reading it is written into the audit log"),
         (name = "connections", description = "Configured integrations"),
         (name = "integrations", description = "The catalogue"),

@@ -15,17 +15,22 @@ mod authentication;
 pub mod codes;
 mod document;
 mod extract;
+mod file_kinds;
 mod observe;
+mod package_answer;
+mod pages;
 pub mod permissions;
 mod problem;
 mod routes;
 mod shapes;
 mod state;
 mod strict;
+mod uploads;
 mod wait;
 
 pub use document::openapi;
-pub use state::{ServerOptions, ServerState};
+pub use pages::PeerAddress;
+pub use state::{ServerOptions, ServerState, UploadLimits};
 
 use authentication::Door;
 
@@ -42,6 +47,7 @@ pub fn local_router(state: ServerState) -> Router {
 
 fn build(state: ServerState, door: Door) -> Router {
     let (router, _) = routes::all(state.options.body_limit).split_for_parts();
+    let router = router.merge(pages::routes(&state));
     // What is added last sees a call first.
     router
         .fallback(routes::no_such_route)

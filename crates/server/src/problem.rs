@@ -96,6 +96,11 @@ impl Problem {
         self.0.code.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// What happened and what to do, in words.
+    pub(crate) fn detail(&self) -> String {
+        self.0.detail.clone()
+    }
+
     /// The document.
     pub(crate) fn document(&self) -> Value {
         let mut document = json!({
@@ -155,8 +160,8 @@ impl From<CaseworkError> for Problem {
                 .with("roles", missing.giving.iter().map(|role| role.as_str()).collect::<Vec<_>>()),
             CaseworkError::NotFound { what, .. } => Self::not_found(what),
             CaseworkError::IllegalMove(illegal) => Self::new(codes::ILLEGAL_MOVE, detail)
-                .with("state", illegal.state.as_str())
-                .with("hold", json!(illegal.hold))
+                .with("state", illegal.standing.state.as_str())
+                .with("hold", json!(illegal.standing.hold))
                 .with("allowed", illegal.allowed.iter().map(|action| action.as_str()).collect::<Vec<_>>()),
             CaseworkError::NotWaitingForAnswer { allowed } => Self::new(codes::ILLEGAL_MOVE, detail)
                 .with("allowed", allowed.iter().map(|action| action.as_str()).collect::<Vec<_>>()),
@@ -190,6 +195,17 @@ impl From<CaseworkError> for Problem {
             }
             CaseworkError::IdempotencyMismatch => Self::new(codes::IDEMPOTENCY_MISMATCH, detail),
             CaseworkError::IdempotencyRace => Self::new(codes::IDEMPOTENCY_RACE, detail),
+            CaseworkError::LinkUnusable => Self::new(codes::NOT_FOUND, detail),
+            CaseworkError::CodeWrong { left } => Self::new(codes::CODE_WRONG, detail).with("left", left),
+            CaseworkError::TooManyCodes { retry_at } => {
+                Self::new(codes::RATE_LIMITED, detail).with("retry_at", retry_at.to_string())
+            }
+            CaseworkError::PackageNotReady { .. } => Self::new(codes::PACKAGE_NOT_READY, detail),
+            CaseworkError::StillOpen { state } => {
+                Self::new(codes::STILL_OPEN, detail).with("state", state.as_str())
+            }
+            CaseworkError::MailHasLeft => Self::new(codes::MAIL_HAS_LEFT, detail),
+            CaseworkError::Storage(_) => Self::new(codes::STORAGE_UNAVAILABLE, detail),
             CaseworkError::Forgotten(_) => Self::new(codes::FORGOTTEN, detail),
             CaseworkError::Store(error) => Self::from_store(&error),
         }

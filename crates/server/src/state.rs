@@ -1,11 +1,31 @@
 //! What every handler is given.
 
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use habeas_casework::Casework;
+use ipnet::IpNet;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
+
+use crate::pages::Limits;
+
+/// What people at a system's owner may send.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadLimits {
+    /// Bytes of one file.
+    pub file: u64,
+    /// Bytes of all files of one answer.
+    pub answer: u64,
+}
+
+impl Default for UploadLimits {
+    fn default() -> Self {
+        Self { file: 500_000_000, answer: 2_000_000_000 }
+    }
+}
 
 /// What the operator decides about the server.
 #[derive(Clone)]
@@ -18,6 +38,18 @@ pub struct ServerOptions {
     pub wait_limit: Duration,
     /// How long a body may stand still while it is received.
     pub body_timeout: Duration,
+    /// Where the server listens, if it does.
+    pub address: Option<SocketAddr>,
+    /// The proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether people reach the server over HTTPS only, so that cookies may insist on it.
+    pub secure_cookies: bool,
+    /// Whether somebody receives the mails that are sent.
+    pub mails_are_sent: bool,
+    /// What people at a system's owner may send.
+    pub uploads: UploadLimits,
+    /// Calls to the pages for people that one address may make in a minute.
+    pub pages_per_minute: NonZeroU32,
     /// Cancelled when the server is to stop: whoever waits for news is answered at once.
     pub stop: CancellationToken,
 }
@@ -29,6 +61,12 @@ impl Default for ServerOptions {
             body_limit: 1024 * 1024,
             wait_limit: Duration::from_secs(120),
             body_timeout: Duration::from_secs(30),
+            address: None,
+            trusted_proxies: Vec::new(),
+            secure_cookies: false,
+            mails_are_sent: true,
+            uploads: UploadLimits::default(),
+            pages_per_minute: NonZeroU32::MIN.saturating_add(119),
             stop: CancellationToken::new(),
         }
     }
@@ -51,12 +89,14 @@ impl std::fmt::Debug for ServerOptions {
 pub struct ServerState {
     pub(crate) casework: Casework,
     pub(crate) options: Arc<ServerOptions>,
+    pub(crate) limits: Arc<Limits>,
 }
 
 impl ServerState {
     /// A server over casework.
     #[must_use]
     pub fn new(casework: Casework, options: ServerOptions) -> Self {
-        Self { casework, options: Arc::new(options) }
+        let limits = Arc::new(Limits::new(options.pages_per_minute));
+        Self { casework, options: Arc::new(options), limits }
     }
 }

@@ -12,6 +12,10 @@ use sqlx::{Executor, Postgres, Row as _, Sqlite};
 use crate::dialect::{Dialect, Sql};
 use crate::error::StoreError;
 
+/// What is larger is written by itself, as bytes: in a batch it would travel as text of twice its size, and PostgreSQL
+/// bounds that text.
+pub(crate) const LARGEST_IN_A_BATCH: usize = 256 << 10;
+
 /// How much the database was asked, for metrics and benchmarks.
 #[derive(Debug, Default)]
 pub struct Counters {

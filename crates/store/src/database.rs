@@ -12,7 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 use std::str::FromStr as _;
 
 use crate::connection::{Connection, Counters};
@@ -285,6 +285,25 @@ impl Store {
                 Ok(())
             }
             Pools::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Takes what was destroyed off the disk: SQLite's write-ahead log still holds pages as they were before. Whether it
+    /// could; if somebody reads at this moment, it cannot. PostgreSQL leaves old rows to its own vacuuming, and archives of
+    /// its log to whoever keeps them.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn forget_traces(&self) -> Result<bool, StoreError> {
+        match &self.pools {
+            Pools::Sqlite { readers, .. } => {
+                let options = (*readers.connect_options()).clone().read_only(false);
+                let mut connection = options.connect().await?;
+                let row = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
+                connection.close().await?;
+                Ok(row.try_get::<i64, _>(0)? == 0)
+            }
+            Pools::Postgres(_) => Ok(true),
         }
     }
 

@@ -1,5 +1,4 @@
-//! Work that is due at a time: the one mechanism for operations, checks and waiting for
-//! people.
+//! Work that is due at a time: the one mechanism for operations, checks, mails, packages and waiting for people.
 //!
 //! A worker claims rows under a lease and a fence. Whatever it writes later names the fence, so a worker that lost its
 //! lease changes nothing. Waiting is a row with `next_at`.
@@ -22,6 +21,12 @@ pub enum DueWorkKind {
     Check,
     /// A reminder to a contact, or the end of the time that it had.
     Contact,
+    /// A mail that is to leave.
+    Mail,
+    /// A reminder of a link, or its end.
+    Link,
+    /// A package that is too large to be built at once.
+    Package,
 }
 
 impl DueWorkKind {
@@ -30,6 +35,9 @@ impl DueWorkKind {
             Self::Operation => "operation",
             Self::Check => "check",
             Self::Contact => "contact",
+            Self::Mail => "mail",
+            Self::Link => "link",
+            Self::Package => "package",
         }
     }
 }
@@ -42,6 +50,9 @@ impl std::str::FromStr for DueWorkKind {
             "operation" => Ok(Self::Operation),
             "check" => Ok(Self::Check),
             "contact" => Ok(Self::Contact),
+            "mail" => Ok(Self::Mail),
+            "link" => Ok(Self::Link),
+            "package" => Ok(Self::Package),
             _ => Err(StoreError::Corrupt("due_work.kind")),
         }
     }

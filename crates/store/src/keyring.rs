@@ -271,6 +271,9 @@ pub struct DataKey {
     lookup: hmac::Key,
 }
 
+/// What the key of large contents is derived with. Its first byte stands in no text, so it is no fingerprint's value.
+const STREAM_KEY: &[u8] = b"\xffobjects";
+
 impl fmt::Debug for DataKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("DataKey([redacted])")
@@ -304,6 +307,13 @@ impl DataKey {
     /// If it was sealed with another key, for another place, or altered.
     pub fn open(&self, place: Place<'_>, sealed: &Sealed) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         open(&self.cipher, place.context().as_bytes(), &sealed.0, place.column).map(Zeroizing::new)
+    }
+
+    /// The cipher for large contents, which are sealed piece by piece.
+    pub(crate) fn stream_cipher(&self) -> XChaCha20Poly1305 {
+        let mut derived = Zeroizing::new([0_u8; 32]);
+        derived.copy_from_slice(hmac::sign(&self.lookup, STREAM_KEY).as_ref());
+        XChaCha20Poly1305::new(&(*derived).into())
     }
 
     /// A keyed hash that tells equal values of this owner apart from different ones, and dies with the key.

@@ -15,12 +15,17 @@ pub mod error;
 pub mod idempotency;
 mod installation;
 pub mod keyring;
+pub mod links;
+pub mod mails;
 pub mod migrate;
+pub mod objects;
 pub mod operations;
 pub mod pace;
+pub mod packages;
 pub mod records;
 pub mod requests;
 pub mod runs;
+pub mod storage;
 pub mod unit;
 mod writer;
 

@@ -12,6 +12,7 @@ use crate::keyring::Keyring;
 pub const MIGRATIONS: &[(i64, &str)] = &[
     (1, include_str!("migrations/0001_foundation.sql")),
     (2, include_str!("migrations/0002_jobs_and_contacts.sql")),
+    (3, include_str!("migrations/0003_mails_links_and_packages.sql")),
 ];
 
 /// The newest version that this program knows.

@@ -2,7 +2,7 @@
 
 use habeas_domain::{ConnectionId, RecordId, RequestId, RunId};
 
-use crate::connection::{Batch, Connection, Row};
+use crate::connection::{Batch, Connection, LARGEST_IN_A_BATCH, Row};
 use crate::dialect::sql;
 use crate::error::StoreError;
 use crate::keyring::Sealed;
@@ -42,10 +42,6 @@ impl Record {
         })
     }
 }
-
-/// What is larger is written by itself, as bytes: in a batch it would travel as text of twice its size, and PostgreSQL
-/// bounds that text.
-const LARGEST_IN_A_BATCH: usize = 256 << 10;
 
 macro_rules! columns {
     () => {
@@ -142,6 +138,77 @@ pub async fn of_requests(
         .await?
         .iter()
         .map(Record::read)
+        .collect()
+}
+
+/// One record of a request.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(
+    connection: &mut Connection,
+    request: RequestId,
+    record: RecordId,
+) -> Result<Option<Record>, StoreError> {
+    let row = connection
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM records WHERE id = $2 AND request_id = $1")))
+        .text(request)
+        .text(record)
+        .first()
+        .await?;
+    row.as_ref().map(Record::read).transpose()
+}
+
+/// The selected records of a run after `after`, in the order in which they were found.
+///
+/// # Errors
+/// If the database fails.
+pub async fn selected_of_run(
+    connection: &mut Connection,
+    (request, run): (RequestId, RunId),
+    after: Option<RecordId>,
+    limit: i64,
+) -> Result<Vec<Record>, StoreError> {
+    connection
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM records WHERE request_id = $1 AND id > $2 AND run_id = $3 AND selected <> 0
+              ORDER BY id LIMIT $4"
+        )))
+        .text(request)
+        .text(after.map_or_else(String::new, |id| id.to_string()))
+        .text(run)
+        .integer(limit)
+        .rows()
+        .await?
+        .iter()
+        .map(Record::read)
+        .collect()
+}
+
+/// What a reviewer left out of requests: `(request, run, reason, how many)`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_left_out(
+    connection: &mut Connection,
+    requests: impl IntoIterator<Item = RequestId>,
+) -> Result<Vec<(RequestId, RunId, Option<String>, u64)>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT request_id, run_id, exception, CAST(count(*) AS BIGINT) FROM records
+             WHERE selected = 0 AND request_id IN (SELECT value->>0 FROM {batch})
+             GROUP BY request_id, run_id, exception"
+        ))
+        .batch(&Batch::of(requests))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| {
+            let (request, run) = (row.parsed(0, "records.request_id")?, row.parsed(1, "records.run_id")?);
+            Ok((request, run, row.optional_text(2)?, row.count(3)?))
+        })
         .collect()
 }
 
@@ -276,60 +343,4 @@ pub async fn delete_content(
         .execute()
         .await?;
     Ok(())
-}
-
-/// Stores packages, replacing what was there.
-///
-/// # Errors
-/// If the database fails.
-pub async fn save_packages(
-    connection: &mut Connection,
-    packages: &[(RequestId, Sealed)],
-    now: jiff::Timestamp,
-) -> Result<(), StoreError> {
-    let mut rows = Batch::default();
-    for (request, content) in packages {
-        if content.as_bytes().len() > LARGEST_IN_A_BATCH {
-            connection
-                .sql(sql!(
-                    "INSERT INTO packages (request_id, content, created_at) VALUES ($1, $2, $3)
-                     ON CONFLICT (request_id) DO UPDATE SET content = excluded.content,
-                         created_at = excluded.created_at"
-                ))
-                .text(request)
-                .bytes(content.as_bytes().to_vec())
-                .time(now)
-                .execute()
-                .await?;
-            continue;
-        }
-        rows.row().text(request).bytes(content.as_bytes());
-    }
-    if rows.is_empty() {
-        return Ok(());
-    }
-    connection
-        .sql(sql!(
-            "INSERT INTO packages (request_id, content, created_at)
-             SELECT value->>0, unhex(value->>1), $2 FROM {batch} WHERE true
-             ON CONFLICT (request_id) DO UPDATE SET content = excluded.content, created_at = excluded.created_at"
-        ))
-        .batch(&rows)
-        .time(now)
-        .execute()
-        .await?;
-    Ok(())
-}
-
-/// A request's package.
-///
-/// # Errors
-/// If the database fails.
-pub async fn package(connection: &mut Connection, request: RequestId) -> Result<Option<Sealed>, StoreError> {
-    let row = connection
-        .sql(sql!("SELECT content FROM packages WHERE request_id = $1"))
-        .text(request)
-        .first()
-        .await?;
-    row.map(|row| row.bytes(0).map(Sealed::from_stored)).transpose()
 }

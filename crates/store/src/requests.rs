@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use habeas_domain::lifecycle::{Outcome, RequestState};
+use habeas_domain::lifecycle::{Outcome, RequestState, Standing};
 use habeas_domain::reason::{HoldReason, Relationship};
 use habeas_domain::{IdentifierType, RequestId, Right};
 use jiff::Timestamp;
@@ -73,6 +73,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// What its moves depend on.
+    #[must_use]
+    pub const fn standing(&self) -> Standing {
+        Standing { state: self.state, hold: self.hold, outcome: self.outcome }
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed(0, "requests.id")?,

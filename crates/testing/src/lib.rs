@@ -19,6 +19,7 @@
     reason = "test support: whatever fails here fails the test"
 )]
 
+mod archive;
 mod mail_server;
 mod postgres;
 mod raw;
@@ -27,6 +28,7 @@ use habeas_environment::{Environment, TestClock};
 use habeas_store::{Database, Keyring, MasterKey, Store};
 use tempfile::TempDir;
 
+pub use archive::unpack;
 pub use mail_server::{MailServer, ReceivedMail};
 pub use raw::RawConnection;
 

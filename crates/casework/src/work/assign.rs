@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::{ConnectionId, DueWorkId, IdentifierType, OperationId, RequestId, RunId};
-use habeas_integrations::{Batch, FoundRecord, Job, Subject};
+use habeas_integrations::{Batch, Job, Subject};
 use habeas_store::due_work::{self, DueWorkKind, Lease, NewDueWork};
 use habeas_store::operations::{self, Operation, Which};
 use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, records, runs};
@@ -16,6 +16,7 @@ use super::{Assignment, FollowedJob, Member, Target};
 use crate::Rules;
 use crate::details::{self, RequestDetails};
 use crate::error::CaseworkError;
+use crate::files::KeptRecord;
 use crate::phases::by_request;
 use crate::profiles::Profiles;
 
@@ -247,7 +248,7 @@ async fn targets(
                 && connection_of.get(&record.run) == Some(&operation.connection)
         });
         for record in mine {
-            let content: FoundRecord = details::open(key, &record.id, &record.content)?;
+            let content: KeptRecord = details::open(key, &record.id, &record.content)?;
             let target = Target { record: record.id, vendor_id: content.vendor_id };
             targets.entry(operation.id).or_default().push(target);
         }

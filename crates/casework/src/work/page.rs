@@ -19,6 +19,7 @@ use super::{PageReport, PassContinues, shared};
 use crate::changes::Changes;
 use crate::details::{self, RunFailure};
 use crate::error::CaseworkError;
+use crate::files::KeptRecord;
 use crate::names;
 use crate::phases::by_request;
 
@@ -94,7 +95,7 @@ async fn write_matches(
         let Some(stored) = changes.runs.get(&run).filter(|run| !run.status.is_settled()) else { continue };
         match stored.phase {
             Phase::Collect => {
-                let record = sealer.record(unit, stored.request, run, &found)?;
+                let record = sealer.record(unit, (stored.request, run), &found.vendor_id, &found)?;
                 sealer.new_records.push(record);
             }
             Phase::Erase => {
@@ -237,10 +238,11 @@ async fn different_names(
         return Ok(HashMap::new());
     }
     let sealer = Sealer::with(unit, &several, true, false).await?;
-    let mut found: HashMap<RunId, Vec<FoundRecord>> = HashMap::new();
+    let mut found: HashMap<RunId, Vec<KeptRecord>> = HashMap::new();
     for record in records::of_requests(unit.connection(), several.iter().copied()).await? {
         let content = details::open(sealer.content_key(record.request)?, &record.id, &record.content)?;
         found.entry(record.run).or_default().push(content);
     }
-    Ok(found.into_iter().filter_map(|(run, records)| Some((run, names::flag(&records)?))).collect())
+    let people = |records: &[KeptRecord]| names::flag(records.iter().map(|record| record.person.as_deref()));
+    Ok(found.iter().filter_map(|(run, records)| Some((*run, people(records)?))).collect())
 }

@@ -6,16 +6,22 @@ use habeas_domain::{RecordId, RequestId, RunId};
 use habeas_integrations::FoundRecord;
 use habeas_store::records::Record;
 use habeas_store::{DataKey, KeyPurpose, Sealed, StoreError, Unit, data_keys};
+use serde::Serialize;
 
 use super::{Finding, Member, Report};
-use crate::details::{self, RunFailure};
+use crate::details::{self, RunFailure, SealedIn};
 use crate::error::CaseworkError;
+use crate::files::{KeptRecord, LargeFiles, StoredFile};
 
 /// Seals what is written about the subjects of one batch.
+#[derive(Default)]
 pub(crate) struct Sealer {
     pub(super) content: HashMap<String, DataKey>,
     pub(super) case: HashMap<String, DataKey>,
     pub(super) new_records: Vec<Record>,
+    /// Files that were put into the storage before this unit, and those of them that its records refer to.
+    pub(super) large: LargeFiles,
+    pub(super) new_files: Vec<StoredFile>,
 }
 
 impl Sealer {
@@ -42,7 +48,7 @@ impl Sealer {
         failures: bool,
     ) -> Result<Self, CaseworkError> {
         let keyring = unit.keyring();
-        let mut sealer = Self { content: HashMap::new(), case: HashMap::new(), new_records: Vec::new() };
+        let mut sealer = Self::default();
         if records {
             sealer.content =
                 data_keys::load(unit.connection(), &keyring, requests, KeyPurpose::Content).await?;
@@ -71,19 +77,26 @@ impl Sealer {
         let mut distinct = HashSet::new();
         for one in found {
             if distinct.insert(one.vendor_id.as_str()) {
-                let record = self.record(unit, member.request, member.run, one)?;
+                let place = (member.request, member.run);
+                let record = match self.large.of(member.run, &one.vendor_id) {
+                    Some(file) => {
+                        self.new_files.push(file.clone());
+                        self.record(unit, place, &one.vendor_id, &KeptRecord::with_file(one, file))?
+                    }
+                    None => self.record(unit, place, &one.vendor_id, one)?,
+                };
                 self.new_records.push(record);
             }
         }
         Ok(distinct.len() as u64)
     }
 
-    pub(crate) fn record(
+    pub(crate) fn record<T: SealedIn<RecordId> + Serialize>(
         &self,
         unit: &Unit,
-        request: RequestId,
-        run: RunId,
-        found: &FoundRecord,
+        (request, run): (RequestId, RunId),
+        vendor_id: &str,
+        content: &T,
     ) -> Result<Record, CaseworkError> {
         let key = self.content_key(request)?;
         let id = RecordId::new(unit.environment().unique());
@@ -91,8 +104,8 @@ impl Sealer {
             id,
             request,
             run,
-            vendor_key: key.fingerprint(&found.vendor_id),
-            content: details::seal(unit, key, &id, found)?,
+            vendor_key: key.fingerprint(vendor_id),
+            content: details::seal(unit, key, &id, content)?,
             selected: true,
             exception: None,
             deletion: None,

@@ -21,6 +21,7 @@ use super::{Finding, Member, Part, Report};
 use crate::changes::Changes;
 use crate::details::RunFailure;
 use crate::error::CaseworkError;
+use crate::files::{self, LargeFiles};
 use crate::names;
 
 /// Ends or postpones the due work of the reports; those whose lease was still held.
@@ -72,6 +73,7 @@ pub(super) async fn settle(
     unit: &mut Unit,
     changes: &mut Changes,
     reports: Vec<Report>,
+    large: LargeFiles,
 ) -> Result<(), CaseworkError> {
     let members: Vec<(RunId, RequestId)> = reports
         .iter()
@@ -88,6 +90,7 @@ pub(super) async fn settle(
         changes.profiles(unit).await?;
     }
     let mut sealer = Sealer::load(unit, &reports, &members).await?;
+    sealer.large = large;
     let deleted = count_deleted(unit, &reports).await?;
     let mut ended = Vec::new();
     for Report { assignment, parts } in reports {
@@ -133,7 +136,7 @@ pub(super) async fn settle(
     }
     operations::save(unit.connection(), &ended).await?;
     records::insert(unit.connection(), &sealer.new_records).await?;
-    Ok(())
+    files::keep(unit, &sealer.new_files).await
 }
 
 /// Where an operation stands after what came of it.
@@ -227,7 +230,8 @@ fn tell(
             run.records_found = Some(kept);
             run.failure = None;
             add_residuals(&mut run.residuals, &found.residuals);
-            add_residuals(&mut run.residuals, names::flag(&found.records).as_slice());
+            let people = found.records.iter().map(|record| record.person.as_deref());
+            add_residuals(&mut run.residuals, names::flag(people).as_slice());
             complete_collected(unit, changes, member.run, kept)
         }
         Finding::Pending { job, at } => {

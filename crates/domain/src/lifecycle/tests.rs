@@ -17,14 +17,28 @@ fn any_hold() -> impl Strategy<Value = Option<HoldReason>> {
 const MAY_HOLD: [RequestState; 3] = [S::Triage, S::Collecting, S::Review];
 const MAY_DENY: [RequestState; 3] = MAY_HOLD;
 
+fn standing(state: RequestState, hold: Option<HoldReason>) -> Standing {
+    Standing { state, hold, outcome: None }
+}
+
 proptest! {
     #[test]
-    fn no_illegal_move_is_ever_accepted(state in any_of(S::ALL), action in any_of(A::ALL), hold in any_hold()) {
-        let allowed = allowed(state, hold);
-        match target(state, action, hold) {
+    fn no_illegal_move_is_ever_accepted(
+        state in any_of(S::ALL),
+        action in any_of(A::ALL),
+        hold in any_hold(),
+        outcome in proptest::option::of(any_of(Outcome::ALL)),
+    ) {
+        let standing = Standing { state, hold, outcome };
+        let allowed = allowed(standing);
+        match target(standing, action) {
+            Ok(to) if state == S::Closed => {
+                let late = [(Outcome::Unverified, A::Verify, S::Triage), (Outcome::NotDownloaded, A::SendAgain, S::Delivering)];
+                let reopened = late.iter().any(|(after, by, back)| outcome == Some(*after) && action == *by && to == *back);
+                prop_assert!(reopened, "a closed request moves only if its person was late");
+            }
             Ok(to) => {
                 prop_assert!(allowed.contains(&action));
-                prop_assert!(state.is_open(), "a closed request never moves");
                 prop_assert_eq!(action == A::Deny, action == A::Deny && MAY_DENY.contains(&state));
                 if action == A::Hold { prop_assert!(MAY_HOLD.contains(&state) && hold.is_none() && to == state); }
                 if action == A::Resume { prop_assert!(hold.is_some() && to == state); }
@@ -47,10 +61,10 @@ proptest! {
     ) {
         let (mut state, mut hold) = (S::Verifying, None);
         for choice in choices {
-            let moves = allowed(state, hold);
+            let moves = allowed(standing(state, hold));
             if moves.is_empty() { break; }
             let action = *choice.get(&moves);
-            state = target(state, action, hold).expect("an allowed move");
+            state = target(standing(state, hold), action).expect("an allowed move");
             hold = match action {
                 A::Hold => Some(HoldReason::LegalHold),
                 A::Resume => None,
@@ -65,8 +79,8 @@ fn reachable(from: RequestState, hold: Option<HoldReason>) -> BTreeSet<RequestSt
     let mut seen = BTreeSet::from([from]);
     let mut todo = vec![(from, hold), (from, None)];
     while let Some((state, hold)) = todo.pop() {
-        for action in allowed(state, hold) {
-            let to = target(state, action, hold).expect("an allowed move");
+        for action in allowed(standing(state, hold)) {
+            let to = target(standing(state, hold), action).expect("an allowed move");
             if seen.insert(to) {
                 todo.push((to, None));
             }
@@ -97,7 +111,7 @@ fn every_outcome_but_the_works_own_is_decided_by_one_action() {
 fn no_row_is_written_twice() {
     for state in S::ALL {
         for hold in [None, Some(HoldReason::Other)] {
-            let moves = allowed(*state, hold);
+            let moves = allowed(standing(*state, hold));
             let distinct: BTreeSet<_> = moves.iter().collect();
             assert_eq!(moves.len(), distinct.len(), "{state}");
         }
@@ -106,7 +120,7 @@ fn no_row_is_written_twice() {
 
 #[test]
 fn a_refusal_says_what_is_possible() {
-    let refusal = target(S::Review, A::Start, Some(HoldReason::LegalHold)).unwrap_err();
+    let refusal = target(standing(S::Review, Some(HoldReason::LegalHold)), A::Start).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "`start` is not possible while the request is review and on hold (legal_hold); \

@@ -27,6 +27,18 @@ impl MailSettings {
     pub const LONGEST: Duration = Duration::from_secs(30);
 }
 
+impl Default for MailSettings {
+    /// Files that nobody receives.
+    fn default() -> Self {
+        Self {
+            url: MailUrl::Outbox,
+            from: "privacy@localhost".to_owned(),
+            reply_to: None,
+            timeout: Self::LONGEST,
+        }
+    }
+}
+
 /// What cannot be used about the settings. Repeats no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailSetupError {

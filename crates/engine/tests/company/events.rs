@@ -44,8 +44,7 @@ async fn an_access_tells_its_life(database: TestDatabase) {
     let record = company.records(id).await[0].record.id;
     company.casework.select_record(&operator(), id, record, false, None).await.unwrap();
     company.casework.process(&operator(), id, BTreeSet::new()).await.unwrap();
-    company.casework.package(&operator(), id).await.unwrap();
-    company.casework.package_delivered(&operator(), id).await.unwrap();
+    company.package(id).await;
     company.time.advance_days(30);
     company.casework.forget_what_is_due().await.unwrap();
     company.time.advance_days(731);
@@ -77,6 +76,7 @@ async fn a_deletion_tells_its_life(database: TestDatabase) {
         "run.settled by system, complete, complete, erase, deleted 2",
         "request.closed by system, finish_erasing, closed, erased",
         "request.content_destroyed by system",
+        "mail.sent by system",
     ];
     assert_eq!(story(&company, id).await, expected);
 }

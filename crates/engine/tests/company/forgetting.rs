@@ -40,7 +40,7 @@ fn is_forgotten<T: std::fmt::Debug>(result: Result<T, CaseworkError>) -> bool {
 async fn an_access_that_is_closed(company: &Company) -> RequestId {
     let id = company.ask(Right::Access, ANA).await;
     company.work().await;
-    company.casework.package_delivered(&operator(), id).await.unwrap();
+    company.package(id).await;
     assert_eq!(company.outcome(id).await, Some(Outcome::Downloaded));
     id
 }
@@ -67,14 +67,14 @@ async fn what_an_access_found_is_destroyed_thirty_days_after_it_closed(database:
     let id = an_access_that_is_closed(&company).await;
     company.time.advance_days(29);
     assert_eq!(forget(&company).await, 0);
-    company.casework.package(&operator(), id).await.unwrap();
+    company.package(id).await;
     assert_eq!(company.records(id).await.len(), 2);
     company.time.advance_days(1);
     assert_eq!(forget(&company).await, 1);
     assert_eq!(forget(&company).await, 0, "once");
     assert_eq!(keys(&company, id).await, ["case"]);
     assert_eq!((rows(&company, "records").await, rows(&company, "packages").await), (0, 0));
-    assert!(is_forgotten(company.casework.package(&operator(), id).await));
+    assert!(is_forgotten(company.casework.package(&operator(), id, 0).await));
     assert!(is_forgotten(company.casework.records(&operator(), id, None, 9).await));
     assert_eq!(company.found_by(ANA).await, [id], "that they asked is known");
     assert!(company.audit_is_whole().await);
@@ -107,7 +107,7 @@ async fn who_asked_is_forgotten_after_two_years_and_the_log_still_proves_what_ha
         let run = company.last_run(id).await;
         assert!(run.failure.is_none() && run.note.is_none());
     }
-    assert!(is_forgotten(company.casework.package(&operator(), access).await));
+    assert!(is_forgotten(company.casework.package(&operator(), access, 0).await));
     let mut longer = history.clone();
     longer.push("request.case_destroyed".to_owned());
     assert_eq!(company.history(access).await, longer);

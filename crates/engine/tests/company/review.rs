@@ -65,9 +65,7 @@ async fn only_what_is_left_selected_is_delivered(database: TestDatabase) {
     let record = company.records(id).await[0].record.id;
     company.casework.select_record(&operator(), id, record, false, None).await.unwrap();
     process(&company, id).await;
-    let package = company.casework.package(&operator(), id).await.unwrap();
-    let package: serde_json::Value = serde_json::from_slice(&package).unwrap();
-    let delivered = package["systems"][0]["records"].as_array().unwrap();
+    let delivered = company.delivered(id, "shop").await;
     assert_eq!(delivered.len(), 1);
     assert_ne!(delivered[0]["id"], record.to_string());
 }
@@ -271,13 +269,13 @@ async fn illegal_moves_leave_no_trace(database: TestDatabase) {
     for id in [triage, collecting, closed] {
         assert!(casework.process(&actor, id, BTreeSet::new()).await.is_err());
         assert!(casework.resume(&actor, id).await.is_err());
-        casework.package_delivered(&actor, id).await.unwrap();
+        assert!(casework.package(&actor, id, 0).await.is_err());
     }
     for id in [collecting, closed] {
         assert!(casework.start(&actor, id, Start::default()).await.is_err());
     }
     assert!(casework.withdraw(&actor, closed).await.is_err());
-    assert!(casework.deny(&actor, closed, DenialReason::Other, None).await.is_err());
+    assert!(casework.deny(&actor, closed, DenialReason::Other, None, true).await.is_err());
     assert!(casework.hold(&actor, closed, HoldReason::Other, None).await.is_err());
     let run = company.last_run(closed).await.run.id;
     assert!(casework.retry_run(&actor, closed, run).await.is_err());
@@ -298,19 +296,19 @@ async fn a_package_is_read_by_whoever_may_and_closes_the_request_once(database: 
     let company = Company::new(database).await;
     let (casework, actor) = (&company.casework, operator());
     let id = in_review(&company, Right::Access, ANA).await;
-    assert!(matches!(casework.package(&actor, id).await, Err(CaseworkError::NotFound { .. })), "none yet");
+    assert!(matches!(casework.package(&actor, id, 0).await, Err(CaseworkError::NotFound { .. })), "none yet");
     process(&company, id).await;
     let auditor = Actor::with_roles("usr_auditor", [Role::Auditor]);
-    assert!(matches!(casework.package(&auditor, id).await, Err(CaseworkError::RoleMissing(_))));
-    casework.package(&actor, id).await.unwrap();
+    assert!(matches!(casework.package(&auditor, id, 0).await, Err(CaseworkError::RoleMissing(_))));
+    drop(casework.package(&actor, id, 0).await.unwrap());
     assert_eq!(company.state(id).await, RequestState::Delivering, "read, but not to its end");
-    casework.package_delivered(&actor, id).await.unwrap();
+    let delivered = company.package(id).await;
     assert_eq!(company.outcome(id).await, Some(Outcome::Downloaded));
-    let before = company.dump().await;
-    casework.package_delivered(&actor, id).await.unwrap();
-    assert_eq!(company.dump().await, before);
+    let closed = company.request(id).await.request.closed_at;
     // It can be read again for as long as it is kept.
-    casework.package(&actor, id).await.unwrap();
+    company.time.advance_days(1);
+    assert_eq!(company.package(id).await, delivered);
+    assert_eq!(company.request(id).await.request.closed_at, closed);
 }
 
 async fn one_address_with_different_names_waits_for_a_person(database: TestDatabase) {

@@ -3,22 +3,26 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::StreamExt as _;
 use habeas_casework::connections::{ConnectionCase, NewConnection, NewContact};
 use habeas_casework::intake::{Delivery, GivenIdentifier, NewRequest};
+use habeas_casework::mails::OutgoingMail;
 use habeas_casework::queries::{RecordCase, RequestCase, RequestFilter, RunCase};
 use habeas_casework::work::Claimed;
 use habeas_casework::{CapabilityChoices, Casework, CaseworkError, CaseworkSettings, ConnectorSource as _};
 use habeas_domain::capability::DeletionCompletion;
 use habeas_domain::{Actor, IdentifierType, Outcome, Phase, RequestId, RequestState, Right};
+use habeas_engine::mailer::{Handed, MailFailure, Mailer};
 use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
 use habeas_environment::Environment;
 use habeas_integrations::{Catalogue, Connector, Settings};
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_sandbox::readycloud::{ContactSpec, TokenSpec, fixtures};
 use habeas_sandbox::{Sandbox, SandboxOptions};
+use habeas_store::storage::Storage;
 use habeas_testing::TestDatabase;
 
 pub(crate) use time::{Pace, Time};
@@ -98,6 +102,8 @@ pub(crate) struct Setup {
     pub(crate) token: &'static str,
     /// When the first connection's deletions count as complete; `None` = the product's default.
     pub(crate) completion: Option<DeletionCompletion>,
+    /// Whether people confirm requests that nobody vouched for.
+    pub(crate) verification: bool,
 }
 
 impl Setup {
@@ -110,6 +116,7 @@ impl Setup {
         system: System::ReadyCloud,
         token: TOKEN,
         completion: None,
+        verification: false,
     };
 
     /// The usual, with another system.
@@ -128,6 +135,68 @@ impl Default for Setup {
 /// an engine makes one call and gives the work back. A test can so look at a pass page by page.
 pub(crate) const PAGE_BY_PAGE: f64 = 0.24;
 
+/// Where people reach the company's server.
+pub(crate) const PUBLIC_URL: &str = "https://privacy.example.test";
+/// The company's privacy team.
+pub(crate) const TEAM: &str = "team@company.example.test";
+
+/// What outlives a process: files, and mails that have left.
+#[derive(Clone, Debug)]
+pub(crate) struct Outside {
+    pub(crate) storage: Storage,
+    pub(crate) mailbox: Mailbox,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        Self { storage: Storage::in_memory(), mailbox: Mailbox::default() }
+    }
+}
+
+/// Takes mails, or refuses them in a certain way.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Mailbox {
+    received: Arc<Mutex<Vec<OutgoingMail>>>,
+    refusal: Arc<Mutex<Option<MailFailure>>>,
+}
+
+impl Mailbox {
+    pub(crate) fn refuse(&self, refusal: Option<MailFailure>) {
+        *self.refusal.lock().unwrap() = refusal;
+    }
+
+    pub(crate) fn received(&self) -> Vec<OutgoingMail> {
+        self.received.lock().unwrap().clone()
+    }
+
+    /// The newest mail to an address.
+    pub(crate) fn newest(&self, to: &str) -> OutgoingMail {
+        self.received().into_iter().rfind(|mail| mail.to == to).expect("a mail to this address")
+    }
+
+    /// The token of the link in the newest mail to an address.
+    pub(crate) fn token(&self, to: &str, purpose: &str) -> String {
+        let text = self.newest(to).text;
+        let address = format!("{PUBLIC_URL}/{purpose}/");
+        text.lines().find_map(|line| line.strip_prefix(&address)).expect("a link").to_owned()
+    }
+}
+
+#[async_trait::async_trait]
+impl Mailer for Mailbox {
+    async fn send(&self, mail: &OutgoingMail) -> Result<Handed, MailFailure> {
+        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
+            return Err(refusal);
+        }
+        self.received.lock().unwrap().push(mail.clone());
+        Ok(Handed::Sent)
+    }
+
+    fn delivers(&self) -> bool {
+        true
+    }
+}
+
 /// What one process of the product holds.
 #[derive(Debug)]
 pub(crate) struct Process {
@@ -142,6 +211,7 @@ pub(crate) struct Company {
     pub(crate) sandbox: Sandbox,
     pub(crate) connection: ConnectionCase,
     pub(crate) database: TestDatabase,
+    pub(crate) outside: Outside,
     setup: Setup,
     process: Process,
 }
@@ -159,7 +229,18 @@ impl Company {
         Self::with(database, Setup::default()).await
     }
 
+    /// A company whose files lie beside its database.
+    pub(crate) async fn with_files(database: TestDatabase, setup: Setup) -> Self {
+        let directory = database.directory().expect("files").join("packages");
+        let storage = Storage::open(&directory).unwrap();
+        Self::with_outside(database, setup, Outside { storage, mailbox: Mailbox::default() }).await
+    }
+
     pub(crate) async fn with(database: TestDatabase, setup: Setup) -> Self {
+        Self::with_outside(database, setup, Outside::default()).await
+    }
+
+    async fn with_outside(database: TestDatabase, setup: Setup, outside: Outside) -> Self {
         let options = SandboxOptions { people: setup.people, seed: 7, ..SandboxOptions::default() };
         let sandbox = Sandbox::start(options).await.unwrap();
         sandbox.readycloud().set_limits(setup.limit, setup.limit);
@@ -177,19 +258,19 @@ impl Company {
             };
             sandbox.readycloud().add_token(spec).unwrap();
         }
-        let process = open(&database, &environment, &sandbox, setup).await;
+        let process = open(&database, &environment, &sandbox, &outside, setup).await;
         let first = match setup.system {
             System::ReadyCloud => at_readycloud("shop", setup.token),
             other => NewConnection { deletion_completion: setup.completion, ..connection_to(other, "shop") },
         };
         let connection = process.casework.add_connection(&operator(), first).await.unwrap();
         sandbox.calls().reset();
-        Self { time, environment, sandbox, connection, database, setup, process }
+        Self { time, environment, sandbox, connection, database, outside, setup, process }
     }
 
     /// Another process on the same database, as after a crash or on another machine.
     pub(crate) async fn another_process(&self) -> Process {
-        open(&self.database, &self.environment, &self.sandbox, self.setup).await
+        open(&self.database, &self.environment, &self.sandbox, &self.outside, self.setup).await
     }
 
     /// Another connection of the company, with a token of its own.
@@ -316,6 +397,19 @@ impl Company {
         self.casework.records(&operator(), id, None, 200).await.unwrap().items
     }
 
+    /// The package as a caller of the API fetches it, to its end: each file by its path.
+    pub(crate) async fn package(&self, id: RequestId) -> BTreeMap<String, Vec<u8>> {
+        let reading = self.casework.package(&operator(), id, 0).await.unwrap();
+        let pieces: Vec<_> = reading.stream().map(Result::unwrap).collect().await;
+        habeas_testing::unpack(&pieces.concat())
+    }
+
+    /// The records that a package holds of a system.
+    pub(crate) async fn delivered(&self, id: RequestId, system: &str) -> Vec<serde_json::Value> {
+        let package = self.package(id).await;
+        serde_json::from_slice(&package[&format!("{system}/records.json")]).unwrap()
+    }
+
     /// Requests of whoever has this address.
     pub(crate) async fn found_by(&self, email: &str) -> Vec<RequestId> {
         let identifier = Some((IdentifierType::Email, email.to_owned()));
@@ -370,6 +464,7 @@ async fn open(
     database: &TestDatabase,
     environment: &Environment,
     sandbox: &Sandbox,
+    outside: &Outside,
     setup: Setup,
 ) -> Process {
     let store = database.open(environment).await;
@@ -386,9 +481,16 @@ async fn open(
         ("segment_config".to_owned(), at(&addresses.segment_config)),
     ]);
     let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, LEASE).unwrap();
-    let casework = Casework::new(store, catalogue, vendors.clone(), CaseworkSettings::default());
+    let settings = CaseworkSettings {
+        require_verification: setup.verification,
+        public_url: PUBLIC_URL.to_owned(),
+        team: Some(TEAM.to_owned()),
+        ..CaseworkSettings::default()
+    };
+    let casework = Casework::new(store, outside.storage.clone(), catalogue, vendors.clone(), settings);
     let options = EngineOptions { workers: 2, lease: LEASE, poll_interval: Duration::from_millis(500) };
-    let engine = Engine::new(casework.clone(), Arc::clone(&vendors), options);
+    let engine =
+        Engine::new(casework.clone(), Arc::clone(&vendors), Arc::new(outside.mailbox.clone()), options);
     Process { casework, engine, vendors }
 }
 

@@ -20,9 +20,11 @@ use futures::{StreamExt as _, stream};
 use habeas_casework::connections::{NewConnection, NewContact};
 use habeas_casework::{CapabilityChoices, Casework, CaseworkSettings};
 use habeas_domain::Actor;
+use habeas_engine::mailer::{MailSettings, mailer};
 use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
 use habeas_environment::Environment;
 use habeas_integrations::{Catalogue, Settings};
+use habeas_store::storage::Storage;
 use habeas_store::{Database, Keyring, MasterKey};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -172,13 +174,14 @@ impl Bench {
         ensure!(!database.is_installed().await?, "the benchmark needs an empty database; this one is in use");
         let keyring = Keyring::new(&MasterKey::generate(&environment), &[])?;
         let store = database.into_store(keyring).await?;
+        let storage = Storage::open(&directory.join("packages"))?;
         let catalogue = Arc::new(Catalogue::default().with(Box::new(integration::BenchStub)));
         let engine_options = EngineOptions { workers: arguments.workers, ..EngineOptions::default() };
         let options =
             IntegrationOptions { base_url: Some(stub.address.parse()?), ..IntegrationOptions::default() };
         let options = BTreeMap::from([(integration::NAME.to_owned(), options)]);
         let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, engine_options.lease)?;
-        let casework = Casework::new(store, catalogue, vendors.clone(), CaseworkSettings::default());
+        let casework = Casework::new(store, storage, catalogue, vendors.clone(), CaseworkSettings::default());
         let connection = NewConnection {
             integration: integration::NAME.to_owned(),
             name: "stub".to_owned(),
@@ -188,7 +191,8 @@ impl Bench {
             contact: NewContact::default(),
         };
         casework.add_connection(&Actor::local_operator(), connection).await?;
-        let engine = Engine::new(casework.clone(), vendors, engine_options);
+        let mailer = mailer(&MailSettings::default(), directory, &environment)?;
+        let engine = Engine::new(casework.clone(), vendors, mailer, engine_options);
         let state =
             habeas_server::ServerState::new(casework.clone(), habeas_server::ServerOptions::default());
         let api = habeas_server::local_router(state);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use habeas_domain::lifecycle::RequestState;
 use habeas_domain::reason::{Acknowledgement, DenialReason, HoldReason, Relationship};
-use habeas_domain::{IdentifierType, RequestId, Right, RunId};
+use habeas_domain::{IdentifierType, MailId, RequestId, Right, RunId};
 use jiff::civil::Date;
 
 use super::connections::identifier;
@@ -111,10 +111,34 @@ pub(crate) enum RequestsCommand {
         #[arg(long)]
         email: String,
     },
+    /// Say that you made sure who is asking (it is logged and cannot be taken back)
+    Verify {
+        id: RequestId,
+        /// How: part of the evidence
+        #[arg(long)]
+        note: String,
+    },
+    /// Send the person a new download link
+    SendLink { id: RequestId },
+    /// List the mails about a request, and what became of them
+    Mails { id: RequestId },
+    /// Hand a mail over now that failed or waits
+    RetryMail {
+        id: RequestId,
+        /// The mail (mai_...)
+        mail: MailId,
+    },
+    /// Show the certificate of a closed request
+    Certificate {
+        id: RequestId,
+        /// Write it to a file: JSON, which is an anchor for `audit verify`, or a page to print if it ends in .html
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
     /// Fetch the package of an access request
     Package {
         id: RequestId,
-        /// Where to write the package (JSON); - is stdout
+        /// Where to write the package (a ZIP); - is stdout
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
@@ -164,6 +188,10 @@ pub(crate) struct NewRequest {
     /// How an access ends: a mailed link, or the first complete download over the API
     #[arg(long)]
     pub(crate) delivery: Option<Delivery>,
+    /// Nobody made sure that the address is theirs: where `intake.require_verification` is on, they confirm it by a
+    /// mailed link first; else a person decides before anything is deleted
+    #[arg(long)]
+    pub(crate) unverified: bool,
     /// Also if the person has an open request of the same kind
     #[arg(long)]
     pub(crate) force: bool,

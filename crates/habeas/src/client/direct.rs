@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use habeas_server::ServerOptions;
 use http::Request;
-use http::header::CONTENT_TYPE;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -38,7 +38,9 @@ impl Direct {
     pub(super) async fn open(global: &Global, directory: &DataDirectory) -> anyhow::Result<Self> {
         let configuration = Configuration::load(directory.path(), global.config.as_deref())?;
         let lock = installation::take(directory)?;
-        let installation = Installation::open(&configuration, ServerOptions::default(), Some(lock)).await?;
+        let installation =
+            Installation::open(&configuration, directory.path(), ServerOptions::default(), Some(lock))
+                .await?;
         let router = installation.local_router();
         Ok(Self {
             installation,
@@ -51,6 +53,9 @@ impl Direct {
 
     pub(super) async fn call(&self, call: &Call) -> anyhow::Result<Answer> {
         let mut request = Request::builder().method(call.method.clone()).uri(call.path_and_query());
+        if let Some(accept) = call.accept {
+            request = request.header(ACCEPT, accept);
+        }
         let mut body = Body::empty();
         if let Some(given) = &call.body {
             request = request.header(CONTENT_TYPE, &given.media_type);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::{Host, Url};
 
 use super::{Answer, Call};
@@ -57,6 +57,9 @@ impl Remote {
     pub(super) async fn call(&self, call: &Call) -> anyhow::Result<Answer> {
         let address = format!("{}{}", self.base, call.path_and_query());
         let mut request = self.http.request(call.method.clone(), address);
+        if let Some(accept) = call.accept {
+            request = request.header(ACCEPT, accept);
+        }
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, &body.media_type).body(body.bytes.clone());
         }

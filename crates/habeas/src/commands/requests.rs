@@ -1,6 +1,7 @@
 //! `habeas requests ...`
 
 mod answer;
+mod evidence;
 mod package;
 
 use std::collections::BTreeMap;
@@ -78,6 +79,16 @@ pub(super) async fn run(global: &Global, command: RequestsCommand) -> anyhow::Re
                 let body = json!({"email": email});
                 moves.run(id, &run.to_string(), "hand-over", body, Waiting::NOT).await
             }
+            R::Verify { id, note } => moves.request(id, "verify", json!({"note": note}), Waiting::NOT).await,
+            R::SendLink { id } => moves.request(id, "send-link", json!({}), Waiting::NOT).await,
+            R::Mails { id } => evidence::mails(global, client, id).await,
+            R::RetryMail { id, mail } => {
+                let call = Call::post(&["requests", &id.to_string(), "mails", &mail.to_string(), "retry"]);
+                let retried = client.json(call.body(json!({}))).await?;
+                output::line(&format!("{} is {}", text(&retried, "/id"), text(&retried, "/state")))?;
+                Ok(Ending::Done)
+            }
+            R::Certificate { id, out } => evidence::certificate(global, client, id, out).await,
             R::Package { id, out } => package::fetch(global, client, id, &out).await,
         }
     })
@@ -101,7 +112,11 @@ fn body(new: &NewRequest) -> anyhow::Result<Value> {
         }
     }
     let mut subject = json!({"email": new.email});
-    if !identifiers.is_empty() {
+    if new.unverified {
+        identifiers.insert("email", &new.email);
+        let one = |(kind, value)| json!({"type": kind, "value": value, "verified": false});
+        subject = json!({"identifiers": identifiers.into_iter().map(one).collect::<Vec<_>>()});
+    } else if !identifiers.is_empty() {
         subject["identifiers"] = json!(identifiers);
     }
     Ok(object([

@@ -5,6 +5,8 @@ use std::time::Duration;
 use habeas_engine::mailer::MailUrl;
 use rstest::rstest;
 
+use habeas_documents::company::Company;
+
 use super::*;
 
 /// Reads `file` as `habeas.toml` of a data directory, and `variables`.
@@ -24,16 +26,16 @@ fn the_defaults_alone_will_do() {
     assert_eq!(configuration.encryption.key_file, data.path().join("master.key"));
     assert!(configuration.casework.require_review);
     assert_eq!(configuration.casework.default_policy, "eu-gdpr");
-    assert!(!configuration.require_verification);
-    assert_eq!((configuration.public_url, configuration.team), (None, None));
+    assert!(!configuration.casework.require_verification);
+    assert_eq!((configuration.public_url, configuration.casework.team), (None, None));
     assert!(configuration.trusted_proxies.is_empty());
     assert_eq!(configuration.storage, data.path().join("packages"));
     assert!(matches!(configuration.mail.url, MailUrl::Outbox));
     assert_eq!((configuration.mail.from.as_str(), configuration.mail.reply_to), ("privacy@localhost", None));
     assert_eq!(configuration.mail.timeout, Duration::from_secs(30), "half of the default lease");
-    assert_eq!(configuration.links, Duration::from_secs(7 * 86_400));
-    assert_eq!(configuration.company.name, "The company");
-    assert!(configuration.company.purposes.is_empty());
+    assert_eq!(configuration.casework.links, Duration::from_secs(7 * 86_400));
+    assert_eq!(configuration.casework.company.name, "The company");
+    assert!(configuration.casework.company.purposes.is_empty());
     assert!(configuration.without_effect.is_empty());
 }
 
@@ -153,10 +155,10 @@ fn everything_about_mails_links_and_the_company_takes_effect() {
     assert_eq!(mail.from, "Zoë & co. <privacy@example.test>");
     assert_eq!(mail.reply_to.as_deref(), Some("answers@example.test"));
     assert_eq!(mail.timeout, Duration::from_secs(5), "half a lease");
-    assert_eq!(configuration.team.as_deref(), Some("Privacy team <team@example.test>"));
-    assert!(configuration.require_verification);
-    assert_eq!(configuration.links, Duration::from_secs(90), "seconds go before days");
-    let expected = CompanySettings {
+    assert_eq!(configuration.casework.team.as_deref(), Some("Privacy team <team@example.test>"));
+    assert!(configuration.casework.require_verification);
+    assert_eq!(configuration.casework.links, Duration::from_secs(90), "seconds go before days");
+    let expected = Company {
         name: "Example Ltd".to_owned(),
         contact: Some("privacy@example.test".to_owned()),
         address: Some("1 Example Street\nExample City".to_owned()),
@@ -169,7 +171,7 @@ fn everything_about_mails_links_and_the_company_takes_effect() {
         transfers: Some("none".to_owned()),
         automated_decisions: Some("none".to_owned()),
     };
-    assert_eq!(configuration.company, expected);
+    assert_eq!(configuration.casework.company, expected);
     assert!(configuration.without_effect.is_empty(), "{:?}", configuration.without_effect);
     assert!(!format!("{configuration:?}").contains("hush"));
 }

@@ -129,6 +129,9 @@ pub struct Collected {
     pub residuals: Vec<Residual>,
 }
 
+/// What a residual is called which says that a system also blocks what it would receive about the person in future.
+pub const FUTURE_DATA: &str = "future data of the person";
+
 /// Something that stays out of reach or stays behind, said plainly. Holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Residual {

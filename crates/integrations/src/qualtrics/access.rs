@@ -36,7 +36,7 @@ pub(super) async fn export(api: &Api, subject: &Subject, job: Option<&Job>) -> R
         (Standing::Failed, _) => Err(errors::data_job_failed(&report.answer)),
         (Standing::Pending, Some(job)) => Ok(Export::Pending(job)),
         (Standing::Complete, job) if job.is_some() || report.files.is_empty() => {
-            let mut found = Found::default();
+            let mut found = Found { asked: emails.clone(), ..Found::default() };
             found.files(api, job.as_ref(), &report).await?;
             found.contacts(api, subject, &emails).await?;
             found.users(api, subject).await?;
@@ -49,6 +49,8 @@ pub(super) async fn export(api: &Api, subject: &Subject, job: Option<&Job>) -> R
 /// What was found so far.
 #[derive(Default)]
 struct Found {
+    /// The addresses that were asked for.
+    asked: Vec<String>,
     records: Vec<FoundRecord>,
     residuals: BTreeSet<Residual>,
     ids: HashSet<String>,
@@ -103,7 +105,7 @@ impl Found {
                 for (index, element) in elements.into_iter().enumerate() {
                     self.response(number, index + 1, object(element));
                 }
-                if let Some(rest) = rest {
+                if let Some(rest) = rest.filter(|rest| !customer_data::only_repeats(rest, &self.asked)) {
                     let id = format!("customer-data/{number}");
                     self.add(
                         "customer_data",

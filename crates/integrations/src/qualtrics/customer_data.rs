@@ -227,6 +227,20 @@ fn taken_apart(mut value: Value) -> Content {
     }
 }
 
+/// Whether a file says nothing but for whom it was asked: it repeats the addresses also of a person who is not known.
+pub(super) fn only_repeats(rest: &Value, emails: &[String]) -> bool {
+    let is_asked = |value: &Value| {
+        value.as_str().is_some_and(|text| emails.iter().any(|email| email.eq_ignore_ascii_case(text)))
+    };
+    let Value::Object(fields) = rest else { return false };
+    fields.len() == 1
+        && match fields.get(EMAILS) {
+            Some(Value::Array(values)) => values.iter().all(is_asked),
+            Some(value) => is_asked(value),
+            None => false,
+        }
+}
+
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Null => true,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::api::Api;
 use super::{check, errors, follow, reconcile};
-use crate::connector::{CheckReport, Connector, Job, Progress, Residual, Subject};
+use crate::connector::{CheckReport, Connector, FUTURE_DATA, Job, Progress, Residual, Subject};
 use crate::error::VendorError;
 
 pub(super) struct SegmentConnector {
@@ -65,7 +65,7 @@ pub(super) fn residuals_of_deletion() -> Vec<Residual> {
     let residual = |what: &str, why: &str| Residual { what: what.to_owned(), why: why.to_owned() };
     vec![
         residual(
-            "future data of the person",
+            FUTURE_DATA,
             "the deletion also suppresses the person: Segment blocks all data about them that arrives later, until \
              somebody lifts the suppression in Segment; data that devices send straight to a destination is not blocked",
         ),

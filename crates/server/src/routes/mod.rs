@@ -11,17 +11,19 @@ use crate::state::ServerState;
 mod api_keys;
 mod audit;
 mod bulk;
+mod certificate;
 mod connections;
 mod documents;
 mod health;
 mod integrations;
+mod mails;
 mod package;
 mod policies;
 mod records;
 mod requests;
 mod runs;
 
-/// How many times more than others the bulk route and answers with files take.
+/// How many times more than others the bulk route takes. Forms with files count for themselves.
 const LARGE_FACTOR: usize = 32;
 
 /// Every route with its part of the OpenAPI document.
@@ -50,15 +52,21 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         .routes(routes!(requests::hold_request))
         .routes(routes!(requests::resume_request))
         .routes(routes!(requests::withdraw_request))
+        .routes(routes!(requests::verify_request))
+        .routes(routes!(requests::send_download_link))
+        .routes(routes!(certificate::read_certificate))
+        .routes(routes!(mails::list_mails))
+        .routes(routes!(mails::retry_mail))
         .routes(routes!(package::read_package))
         .routes(routes!(records::list_records))
         .routes(routes!(records::select_record))
+        .routes(routes!(records::read_file))
         .routes(routes!(runs::list_runs))
         .routes(routes!(runs::select_run))
         .routes(routes!(runs::retry_run))
         .routes(routes!(runs::skip_run))
         .routes(routes!(runs::stop_run))
-        .routes(routes!(runs::answer_run).layer(large))
+        .routes(routes!(runs::answer_run).layer(DefaultBodyLimit::disable()))
         .routes(routes!(runs::hand_over_run))
         .routes(routes!(api_keys::list_api_keys, api_keys::create_api_key))
         .routes(routes!(api_keys::delete_api_key))

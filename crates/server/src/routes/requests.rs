@@ -22,7 +22,7 @@ use crate::shapes::audit::EventShape;
 use crate::shapes::page::Paging;
 use crate::shapes::requests::{
     DenyShape, HoldShape, NewRequestShape, NothingShape, ProcessShape, RequestQuery, RequestSearchShape,
-    RequestShape, StartShape, WaitQuery,
+    RequestShape, StartShape, VerifyShape, WaitQuery,
 };
 use crate::state::ServerState;
 use crate::wait;
@@ -186,13 +186,38 @@ pub(crate) async fn deny_request(
     Ids(id): Ids<RequestId>,
     JsonBody(deny): JsonBody<DenyShape>,
 ) -> Result<Json<RequestShape>, Problem> {
-    if deny.notify == Some(true) {
-        return Err(Problem::field(
-            "notify",
-            "is not possible yet: no mail is sent; leave it out or send false",
-        ));
-    }
-    state.casework.deny(&actor, id, deny.reason_code.0, deny.text).await?;
+    let notify = deny.notify.unwrap_or(true);
+    state.casework.deny(&actor, id, deny.reason_code.0, deny.text, notify).await?;
+    shown(&state, &actor, id).await
+}
+
+/// A person made sure who is asking, in another way than by the link. It is logged and cannot be taken back.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/verify", tag = "requests", request_body = VerifyShape,
+    params(("id" = String, Path, description = "Its id")), responses((status = OK, body = RequestShape))
+)]
+pub(crate) async fn verify_request(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(id): Ids<RequestId>,
+    JsonBody(VerifyShape { note }): JsonBody<VerifyShape>,
+) -> Result<Json<RequestShape>, Problem> {
+    state.casework.verify_request(&actor, id, note).await?;
+    shown(&state, &actor, id).await
+}
+
+/// Sends the person a new download link, in place of those before; possible until the content is destroyed.
+#[utoipa::path(
+    post, path = "/api/v1/requests/{id}/send-link", tag = "requests", request_body = Option<NothingShape>,
+    params(("id" = String, Path, description = "Its id")), responses((status = OK, body = RequestShape))
+)]
+pub(crate) async fn send_download_link(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(id): Ids<RequestId>,
+    OptionalJson(NothingShape {}): OptionalJson<NothingShape>,
+) -> Result<Json<RequestShape>, Problem> {
+    state.casework.send_download_link(&actor, id).await?;
     shown(&state, &actor, id).await
 }
 

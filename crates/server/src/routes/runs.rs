@@ -140,8 +140,12 @@ pub(crate) async fn answer_run(
 ) -> Result<Json<RunShape>, Problem> {
     // Before megabytes are read.
     actor.require(Permission::WorkOnRequests).map_err(CaseworkError::from)?;
-    let answer = answer_form::read(request, &state).await?;
-    state.casework.answer_run(&actor, id, run, answer).await?;
+    let answer = answer_form::read(request, &state, &actor, id).await?;
+    let files = answer.files.clone();
+    if let Err(error) = state.casework.answer_run(&actor, id, run, answer).await {
+        state.casework.discard_files(files).await;
+        return Err(error.into());
+    }
     shown(&state, &actor, id, run).await
 }
 

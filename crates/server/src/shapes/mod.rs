@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod connections;
 pub(crate) mod identifiers;
 pub(crate) mod integrations;
+pub(crate) mod mails;
 pub(crate) mod page;
 pub(crate) mod policies;
 pub(crate) mod problem;

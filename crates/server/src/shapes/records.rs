@@ -25,10 +25,24 @@ pub(crate) struct RecordShape {
     fields: serde_json::Map<String, serde_json::Value>,
     /// Whether it is part of what is delivered or deleted.
     selected: bool,
+    /// Its file, where it has one: `GET .../records/{record}/file`.
+    file: Option<RecordFileShape>,
     /// Why it was left out, if a reason was given.
     exception: Option<RecordExceptionShape>,
     /// What its deletion did, once tried.
     deletion: Option<String>,
+}
+
+/// A file that was found, as it came.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecordFile)]
+pub(crate) struct RecordFileShape {
+    /// A plain file name.
+    name: String,
+    /// Its media type, as far as it is known.
+    media_type: String,
+    /// Its length.
+    bytes: u64,
 }
 
 /// Why a record was left out.
@@ -49,6 +63,11 @@ impl From<RecordCase> for RecordShape {
             vendor_id: content.vendor_id,
             title: content.title,
             fields: content.fields,
+            file: content.file.map(|file| RecordFileShape {
+                name: file.name().to_owned(),
+                media_type: file.media_type().to_owned(),
+                bytes: file.size(),
+            }),
             selected: record.selected,
             exception: record.exception.map(|code| RecordExceptionShape { code }),
             deletion: record.deletion,

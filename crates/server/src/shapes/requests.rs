@@ -147,6 +147,10 @@ pub(crate) struct RequestShape {
     delivery: String,
     /// How many runs need a person.
     attention: u64,
+    /// Mails about it that reached nobody.
+    undelivered_mails: u64,
+    /// How a person made sure who is asking, if one did.
+    verification_note: Option<String>,
     /// When it was taken in.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -180,7 +184,7 @@ pub(crate) struct ClockShape {
 
 impl From<RequestCase> for RequestShape {
     fn from(case: RequestCase) -> Self {
-        let RequestCase { request, details, attention } = case;
+        let RequestCase { request, details, attention, undelivered_mails } = case;
         let forgotten = details.is_none();
         let details = details.unwrap_or_default();
         let email = details.identifiers.iter().find(|one| one.kind == IdentifierType::Email);
@@ -213,6 +217,8 @@ impl From<RequestCase> for RequestShape {
             review: request.review,
             delivery: request.delivery,
             attention,
+            undelivered_mails,
+            verification_note: details.verification_note,
             created_at: request.created_at,
             created_by: request.created_by,
         }
@@ -355,8 +361,17 @@ pub(crate) struct DenyShape {
     pub(crate) reason_code: DenialReasonWord,
     /// What the subject is told.
     pub(crate) text: Option<String>,
-    /// Whether the subject is told by mail. No mail is sent yet: only `false` is taken.
+    /// Whether the subject is told by mail; if left out, yes.
     pub(crate) notify: Option<bool>,
+}
+
+/// How a person made sure who is asking.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Verify)]
+pub(crate) struct VerifyShape {
+    /// In your own words: part of the evidence.
+    pub(crate) note: String,
 }
 
 /// Why a request is put on hold.

@@ -3,8 +3,9 @@
 use habeas_casework::RunFailure;
 use habeas_casework::contacts::{AnsweredRecord, ContactAnswer};
 use habeas_casework::details::GivenAnswer;
+use habeas_casework::files::StoredFile;
 use habeas_casework::queries::RunCase;
-use habeas_integrations::{FoundFile, VendorError};
+use habeas_integrations::VendorError;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -231,7 +232,7 @@ pub(crate) struct ContactAnswerFormShape {
 
 impl ContactAnswerShape {
     /// As casework takes it.
-    pub(crate) fn with(self, files: Vec<FoundFile>) -> ContactAnswer {
+    pub(crate) fn with(self, files: Vec<StoredFile>) -> ContactAnswer {
         ContactAnswer {
             answer: self.answer.0,
             name: self.name,

@@ -3,15 +3,23 @@
 use axum::body::Body;
 use axum::http::Request;
 use habeas_domain::Role;
+use habeas_server::{ServerOptions, UploadLimits};
+use http_body_util::BodyExt as _;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::world::{ANA, Answer, World};
+use tower::ServiceExt as _;
+
+use crate::world::{ANA, Answer, World, request};
 
 const OWNER: &str = "owner@shop.example.test";
 
 async fn world_with_owner() -> World {
-    let world = World::empty().await;
+    world_with_owner_and(ServerOptions::default()).await
+}
+
+async fn world_with_owner_and(options: ServerOptions) -> World {
+    let world = World::with(options).await;
     let connection = json!({
         "integration": "direct_contact", "name": "archive", "settings": {"processor_email": OWNER},
         "contact": {"deadline_days": 10, "on_expiry": "skip"},
@@ -101,7 +109,14 @@ async fn files_come_with_a_form_and_under_a_safe_name() {
     find("A note");
     find("passwd");
     assert_eq!(find("letter.pdf")["fields"]["bytes"], 4);
-    assert!(find("letter.pdf").get("file").is_none(), "the content is delivered, not shown");
+    let letter = find("letter.pdf");
+    assert_eq!(letter["file"]["bytes"], 4);
+    assert!(letter["file"].get("content").is_none(), "the content is delivered, not shown");
+    let address = format!("/api/v1/requests/{id}/records/{}/file", letter["id"].as_str().unwrap());
+    let file = world.local.clone().oneshot(request("GET", &address, None, None)).await.unwrap();
+    assert!(file.headers()["content-disposition"].to_str().unwrap().starts_with("attachment;"));
+    assert_eq!(file.headers()["x-content-type-options"], "nosniff");
+    assert_eq!(&*file.into_body().collect().await.unwrap().to_bytes(), [0, 1, 2, 255]);
 }
 
 #[tokio::test]
@@ -153,7 +168,11 @@ async fn an_answer_that_does_not_fit_changes_nothing(
 
 #[tokio::test]
 async fn a_form_that_cannot_be_read_is_refused() {
-    let world = world_with_owner().await;
+    let world = world_with_owner_and(ServerOptions {
+        uploads: UploadLimits { file: 1 << 20, answer: 3 << 19 },
+        ..ServerOptions::default()
+    })
+    .await;
     let (id, run) = ask(&world, "access").await;
     let path = path(&id, &run);
     send_form(&world, &path, &[("answer", None, b"data"), ("files", Some("empty"), b"")])
@@ -165,8 +184,12 @@ async fn a_form_that_cannot_be_read_is_refused() {
     send_form(&world, &path, &[("answer", None, b"data"), ("records", None, b"[{")])
         .await
         .refused(422, "validation");
-    let large = vec![b'x'; 33 << 20];
+    let large = vec![b'x'; (1 << 20) + 1];
     send_form(&world, &path, &[("answer", None, b"data"), ("files", Some("a"), &large)])
+        .await
+        .refused(413, "payload_too_large");
+    let (one, other) = (("files", Some("a"), &large[1..]), ("files", Some("b"), &large[1..]));
+    send_form(&world, &path, &[("answer", None, b"data"), one, other])
         .await
         .refused(413, "payload_too_large");
     let broken = Request::post(format!("/api/v1{path}"))

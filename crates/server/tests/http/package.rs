@@ -1,5 +1,6 @@
 //! The package, and when its download counts.
 
+use axum::http::HeaderMap;
 use habeas_domain::Role;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
@@ -23,34 +24,100 @@ fn package(id: &str) -> String {
     format!("/api/v1/requests/{id}/package")
 }
 
+/// Records whose package is made at once, and larger than several pieces.
+const NOISY: usize = 400;
+
+fn length(headers: &HeaderMap) -> usize {
+    headers["content-length"].to_str().unwrap().parse().unwrap()
+}
+
+async fn fetch(world: &World, id: &str, headers: &[(&'static str, &str)]) -> (HeaderMap, Vec<u8>) {
+    let mut call = request("GET", &package(id), None, None);
+    for (name, value) in headers {
+        call.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    let answer = world.local.clone().oneshot(call).await.unwrap();
+    assert!(answer.status().is_success(), "{}", answer.status());
+    let (parts, body) = answer.into_parts();
+    (parts.headers, body.collect().await.unwrap().to_bytes().to_vec())
+}
+
+/// Whether so many bytes are on record as handed over.
+async fn handed(world: &World, id: &str, bytes: usize) -> bool {
+    let mut reader = world.casework.store().reader().await.unwrap();
+    let package = habeas_store::packages::find(&mut reader, id.parse().unwrap()).await.unwrap().unwrap();
+    package.handed >= bytes as u64
+}
+
 #[tokio::test]
 async fn the_first_complete_download_closes_the_request() {
     let world = World::with_shop().await;
     let id = delivering(&world, "api", 2).await;
-    let answer = world.get(&format!("/requests/{id}/package")).await;
-    assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.header("content-length"), answer.text.len().to_string());
-    let content = answer.good();
-    assert_eq!(content["request_id"], id.as_str());
-    assert_eq!(content["systems"][0]["records"].as_array().unwrap().len(), 2);
-    assert_eq!(content["systems"][0]["records"][0]["fields"]["email"], ANA);
+    let (headers, content) = fetch(&world, &id, &[]).await;
+    assert_eq!(headers["content-type"], "application/zip");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["content-length"].to_str().unwrap(), content.len().to_string());
+    let package = habeas_testing::unpack(&content);
+    let manifest: Value = serde_json::from_slice(&package["manifest.json"]).unwrap();
+    assert_eq!(manifest["request_id"], id.as_str());
+    let records: Value = serde_json::from_slice(&package["shop/records.json"]).unwrap();
+    assert_eq!(records.as_array().unwrap().len(), 2);
+    assert_eq!(records[0]["fields"]["email"], ANA);
     let closed = world.get(&format!("/requests/{id}")).await.good();
     assert_eq!((&closed["state"], &closed["outcome"]), (&json!("closed"), &json!("downloaded")));
     // A second download is served and changes nothing but the log.
     let before = world.events().await;
-    assert_eq!(world.get(&format!("/requests/{id}/package")).await.good(), content);
+    assert_eq!(fetch(&world, &id, &[]).await.1, content);
     assert_eq!(world.events().await, before + 1);
+}
+
+#[tokio::test]
+async fn a_download_that_broke_off_is_continued_and_then_counts() {
+    let world = World::with_shop().await;
+    let id = delivering(&world, "api", NOISY).await;
+    let response = world.local.clone().oneshot(request("GET", &package(&id), None, None)).await.unwrap();
+    let (length, tag) = (length(response.headers()), response.headers()["etag"].to_str().unwrap().to_owned());
+    let mut body = response.into_body();
+    let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
+    drop(body);
+    assert!(first.len() < length);
+    // Whoever asks for the end alone does not have it all.
+    let (headers, end) = fetch(&world, &id, &[("range", "bytes=-1")]).await;
+    assert_eq!(
+        (headers["content-range"].to_str().unwrap(), end.len()),
+        (&*format!("bytes {}-{}/{length}", length - 1, length - 1), 1)
+    );
+    assert_eq!(state(&world, &id).await, "delivering");
+    // How far the first one came is noted in the background.
+    while !handed(&world, &id, first.len()).await {
+        tokio::task::yield_now().await;
+    }
+    let range = format!("bytes={}-", first.len());
+    let (_, whole) = fetch(&world, &id, &[("range", &range), ("if-range", "\"another package\"")]).await;
+    assert_eq!(whole.len(), length, "of another package nothing can be continued");
+    assert_eq!(state(&world, &id).await, "closed", "and all of it was handed over");
+    let (_, rest) = fetch(&world, &id, &[("range", &range), ("if-range", &tag)]).await;
+    assert_eq!([first.to_vec(), rest].concat(), whole);
+}
+
+#[tokio::test]
+async fn a_part_that_is_not_there_is_refused() {
+    let world = World::with_shop().await;
+    let id = delivering(&world, "api", 1).await;
+    let mut call = request("GET", &package(&id), None, None);
+    call.headers_mut().insert("range", "bytes=99999999-".parse().unwrap());
+    let answer = world.local.clone().oneshot(call).await.unwrap();
+    assert_eq!(answer.status(), 416);
 }
 
 #[tokio::test]
 async fn whoever_has_the_last_byte_finds_the_request_closed() {
     let world = World::with_shop().await;
     // More than one piece.
-    let id = delivering(&world, "api", 1_500).await;
+    let id = delivering(&world, "api", NOISY).await;
     let response = world.local.clone().oneshot(request("GET", &package(&id), None, None)).await.unwrap();
-    let length: usize = response.headers()["content-length"].to_str().unwrap().parse().unwrap();
-    assert!(length > 128 * 1024);
+    let length = length(response.headers());
+    assert!(length > 128 * 1024, "{length}");
     let mut body = response.into_body();
     let mut received = 0;
     while received < length {
@@ -69,7 +136,7 @@ async fn over_a_real_connection_the_last_byte_means_closed_too() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(axum::serve(listener, world.local.clone()).into_future());
-    for records in [1, 3_000] {
+    for records in [1, NOISY] {
         let id = delivering(&world, "api", records).await;
         let path = package(&id);
         let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -100,7 +167,7 @@ async fn a_download_that_breaks_off_closes_nothing() {
     drop(body);
     tokio::task::yield_now().await;
     assert_eq!(state(&world, &id).await, "delivering");
-    world.get(&format!("/requests/{id}/package")).await.good();
+    fetch(&world, &id, &[]).await;
     assert_eq!(state(&world, &id).await, "closed");
 }
 
@@ -111,15 +178,15 @@ async fn asking_for_the_headers_closes_nothing() {
     let head = world.operate("HEAD", &format!("/requests/{id}/package"), None).await;
     assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""));
     assert_eq!(state(&world, &id).await, "delivering");
-    let full = world.get(&format!("/requests/{id}/package")).await;
-    assert_eq!(head.header("content-length"), full.header("content-length"));
+    let (full, _) = fetch(&world, &id, &[]).await;
+    assert_eq!(head.header("content-length"), full["content-length"].to_str().unwrap());
 }
 
 #[tokio::test]
 async fn an_operators_look_at_a_mailed_package_closes_nothing() {
     let world = World::with_shop().await;
     let id = delivering(&world, "mail", 1).await;
-    world.get(&format!("/requests/{id}/package")).await.good();
+    fetch(&world, &id, &[]).await;
     assert_eq!(state(&world, &id).await, "delivering");
 }
 

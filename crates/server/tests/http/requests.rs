@@ -30,6 +30,7 @@ async fn a_request_looks_as_the_contract_says() {
             "acknowledge_due_on": null,
             "clock": {"key": "eu-gdpr", "version": 1, "cutoff_on": "2026-06-30", "extended": false},
             "closed_at": null, "review": true, "delivery": "api", "attention": 0,
+            "undelivered_mails": 0, "verification_note": null,
             "created_at": "2026-06-01T09:00:00Z", "created_by": "local-operator",
         })
     );
@@ -208,7 +209,7 @@ async fn a_denial_needs_a_reason_from_the_catalogue() {
     for (body, field) in [
         (json!({}), "reason_code"),
         (json!({"reason_code": "bad_mood"}), "reason_code"),
-        (json!({"reason_code": "other", "notify": true}), "notify"),
+        (json!({"reason_code": "other", "notify": "perhaps"}), "notify"),
     ] {
         let problem = world.post(&format!("/requests/{id}/deny"), &body).await.refused(422, "validation");
         assert_eq!(problem["errors"][0]["field"], field);

@@ -30,7 +30,7 @@ async fn runs_and_records_look_as_the_contract_says() {
         *record,
         json!({
             "id": record["id"], "run": run["id"], "kind": "contact", "vendor_id": record["vendor_id"],
-            "title": record["title"], "fields": record["fields"], "selected": true, "exception": null,
+            "title": record["title"], "fields": record["fields"], "file": null, "selected": true, "exception": null,
             "deletion": null,
         })
     );

@@ -74,6 +74,7 @@ impl Things {
         path.replace("{id}", id)
             .replace("{run}", &self.run)
             .replace("{record}", &self.record)
+            .replace("{mail}", "mai_0192a0000000700080000000000000ab")
             .replace("{name}", "stub")
             .replace("{code}", "validation")
     }
@@ -87,6 +88,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
         ("post", "/api/v1/requests/bulk") => json!([new_request(json!({"force": true}))]),
         ("post", "/api/v1/requests/search") => json!({"user_id": "U-1"}),
         ("post", "/api/v1/requests/{id}/deny") => json!({"reason_code": "other"}),
+        ("post", "/api/v1/requests/{id}/verify") => json!({"note": "seen the passport"}),
         ("post", "/api/v1/requests/{id}/hold") => json!({"reason": "other"}),
         ("post", "/api/v1/requests/{id}/runs/{run}/skip" | "/api/v1/requests/{id}/runs/{run}/stop") => {
             json!({"reason": "because"})

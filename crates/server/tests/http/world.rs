@@ -13,6 +13,7 @@ use habeas_domain::{Actor, Role};
 use habeas_environment::TestClock;
 use habeas_integrations::{Catalogue, Collected, FoundRecord};
 use habeas_server::{ServerOptions, ServerState, local_router, router};
+use habeas_store::storage::Storage;
 use habeas_testing::TestDatabase;
 use http_body_util::BodyExt as _;
 use secrecy::ExposeSecret as _;
@@ -91,7 +92,8 @@ impl World {
         let vendor = Vendor::default();
         let catalogue = Arc::new(Catalogue::default().with(Box::new(Stub)));
         let source = Arc::new(vendor.clone());
-        let casework = Casework::new(store, catalogue, source, CaseworkSettings::default());
+        let casework =
+            Casework::new(store, Storage::in_memory(), catalogue, source, CaseworkSettings::default());
         let state = ServerState::new(casework.clone(), options);
         let (network, local) = (router(state.clone()), local_router(state));
         Self { clock, casework, vendor, network, local, database }
@@ -248,6 +250,20 @@ pub(crate) fn new_request(different: Value) -> Value {
     request
 }
 
+/// Many records have something in them that does not get smaller when it is packed.
+fn fields(number: usize, count: usize) -> Value {
+    let mut fields = json!({"email": ANA, "number": number});
+    if count > 100 {
+        let mut state = number as u64 + 1;
+        let noise = (0..16).map(|_| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            format!("{state:016x}")
+        });
+        fields["noise"] = json!(noise.collect::<String>());
+    }
+    fields
+}
+
 /// Records that the stub holds about the subject.
 pub(crate) fn contacts(count: usize) -> Vec<FoundRecord> {
     (0..count)
@@ -256,7 +272,7 @@ pub(crate) fn contacts(count: usize) -> Vec<FoundRecord> {
             vendor_id: format!("c-{number}"),
             title: format!("Contact {number}"),
             person: None,
-            fields: json!({"email": ANA, "number": number}).as_object().unwrap().clone(),
+            fields: fields(number, count).as_object().unwrap().clone(),
             file: None,
         })
         .collect()

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use habeas_domain::RecordId;
+use habeas_store::packages;
 use habeas_store::records::{self, Record};
 use habeas_store::runs::{self, Run};
 use habeas_testing::{TestDatabase, on_both_databases};
@@ -16,7 +17,6 @@ on_both_databases![
     deletions_are_noted,
     deletions_are_counted_per_connection,
     leftovers_are_reopened,
-    packages_are_replaced,
     content_is_deleted,
 ];
 
@@ -161,37 +161,20 @@ async fn leftovers_are_reopened(database: TestDatabase) {
     assert_eq!(deletions(other.request).await, [Some("still_there".to_owned())], "another's stays");
 }
 
-async fn packages_are_replaced(database: TestDatabase) {
-    let fixture = Fixture::on(database).await;
-    let (first, second) = (fixture.request_id(), fixture.request_id());
-    let now = fixture.now();
-    let old = [(first, sealed(b"old")), (second, sealed(&[0; 300_000]))];
-    let new = [(first, sealed(b"new"))];
-    keep!(fixture, |unit| {
-        records::save_packages(unit.connection(), &old, now).await?;
-        records::save_packages(unit.connection(), &new, now).await?;
-        records::save_packages(unit.connection(), &[], now).await
-    });
-    let mut reader = fixture.reader().await;
-    assert_eq!(records::package(&mut reader, first).await.unwrap(), Some(sealed(b"new")));
-    assert_eq!(records::package(&mut reader, second).await.unwrap(), Some(sealed(&[0; 300_000])));
-    assert_eq!(records::package(&mut reader, fixture.request_id()).await.unwrap(), None);
-}
-
 async fn content_is_deleted(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
     let (run, other) = two_runs(&fixture);
     let rows = [fixture.record(&run, "a"), fixture.record(&run, "b"), fixture.record(&other, "a")];
-    let packages = [(run.request, sealed(b"one")), (other.request, sealed(b"two"))];
-    let (now, gone) = (fixture.now(), run.request);
+    let kept = [fixture.package(run.request, b"one"), fixture.package(other.request, b"two")];
+    let gone = run.request;
     keep!(fixture, |unit| {
         records::insert(unit.connection(), &rows).await?;
-        records::save_packages(unit.connection(), &packages, now).await?;
+        packages::save(unit.connection(), &kept).await?;
         records::delete_content(unit.connection(), [gone]).await
     });
     let mut reader = fixture.reader().await;
     assert!(records::of_request(&mut reader, gone, None, 10).await.unwrap().is_empty());
-    assert!(records::package(&mut reader, gone).await.unwrap().is_none());
+    assert!(packages::find(&mut reader, gone).await.unwrap().is_none());
     assert_eq!(records::of_request(&mut reader, other.request, None, 10).await.unwrap().len(), 1);
-    assert!(records::package(&mut reader, other.request).await.unwrap().is_some());
+    assert!(packages::find(&mut reader, other.request).await.unwrap().is_some());
 }

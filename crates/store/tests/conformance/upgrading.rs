@@ -13,7 +13,7 @@ use habeas_store::operations::{self, Operation, Which};
 use habeas_store::pace::{self, Spacing};
 use habeas_store::requests::{self, Request};
 use habeas_store::runs::{self, Run};
-use habeas_store::{Database, KeyPurpose, Keyring, StoreError, due_work, migrate, records};
+use habeas_store::{Database, KeyPurpose, Keyring, StoreError, due_work, migrate, packages, records};
 use habeas_testing::{TestDatabase, keyring, master_key, on_both_databases};
 
 use crate::common::{Fixture, assert_same, note, sealed};
@@ -53,6 +53,7 @@ async fn write_everywhere(fixture: &Fixture) -> Written {
         operations: vec![scan.clone(), done.clone()],
     };
     let record = fixture.record(&run, "contact-4711");
+    let package = fixture.package(request.id, b"package");
     let work = fixture.work("lane", &scan.id.to_string(), 60);
     let mut keys = NewDataKeys::default();
     let owner = request.id.to_string();
@@ -80,7 +81,7 @@ async fn write_everywhere(fixture: &Fixture) -> Written {
         let spacing = Spacing { interval: 1_000, burst: 2 };
         pace::take(unit.connection(), ("account", "class"), Some(now.as_millisecond()), spacing, 1, 0)
             .await?;
-        records::save_packages(unit.connection(), &[(request.id, sealed(b"package"))], now).await?;
+        packages::save(unit.connection(), &[package]).await?;
         let remembered = Remembered { fingerprint: vec![1], object: request.id.to_string() };
         idempotency::remember(unit.connection(), "key_1", "k", &remembered, now).await?;
         note(unit, Stream::Request(request.id), 1);

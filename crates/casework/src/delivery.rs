@@ -1,0 +1,574 @@
+//! Handing the package over: to whoever may read it over the API, and to the subject by a link and a one-time code.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt as _};
+use habeas_domain::lifecycle::{Action, RequestState};
+use habeas_domain::moment::after;
+use habeas_domain::{Actor, Permission, RequestId};
+use habeas_store::audit::Stream as EventStream;
+use habeas_store::links::{self, Link};
+use habeas_store::packages::{self, Package, PackagePlace};
+use habeas_store::requests::{self, Request};
+use habeas_store::{Place, StoreError, Unit};
+use jiff::Timestamp;
+use serde_json::json;
+use tracing::Instrument as _;
+
+use crate::Casework;
+use crate::changes::Changes;
+use crate::error::CaseworkError;
+use crate::letters::Body;
+use crate::links::{Purpose, new_secret};
+use crate::package;
+
+/// How long a one-time code can be used.
+const CODE: Duration = Duration::from_secs(15 * 60);
+/// Digits of a code.
+const DIGITS: u32 = 6;
+/// Wrong codes after which a new one must be mailed.
+const MOST_TRIES: u64 = 5;
+/// Codes mailed in one window.
+const MOST_CODES: u64 = 5;
+/// How long that window is.
+const WINDOW: Duration = Duration::from_secs(3_600);
+/// How long a download that has begun may be continued (PRODUCT, `delivering`).
+const GRANT: Duration = Duration::from_secs(24 * 3_600);
+/// Bytes handed to the transport at a time.
+const PIECE: usize = 64 * 1024;
+
+/// What a person with a download link sees.
+#[derive(Clone, Debug)]
+pub struct DownloadPage {
+    /// Until when the link can be used.
+    pub expires_at: Timestamp,
+    /// The package's length; `None` while it is being prepared.
+    pub bytes: Option<u64>,
+    /// Until when the code that was mailed last can be used.
+    pub code_until: Option<Timestamp>,
+    /// Until when this browser, which gave the code, may download.
+    pub granted_until: Option<Timestamp>,
+    /// Which request it is, for the name of the file.
+    pub request: RequestId,
+}
+
+/// What lets a browser download after it gave the code.
+#[derive(Clone)]
+pub struct Grant {
+    /// To be shown again with each call.
+    pub secret: String,
+    /// Until when.
+    pub until: Timestamp,
+}
+
+/// Never prints the secret.
+impl std::fmt::Debug for Grant {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Grant(until {})", self.until)
+    }
+}
+
+/// Who takes a package.
+#[derive(Clone, Debug)]
+enum Taker {
+    /// A caller of the API.
+    Caller(Actor),
+    /// The subject, by a link.
+    Subject,
+}
+
+impl Taker {
+    fn actor(&self) -> Actor {
+        match self {
+            Self::Caller(actor) => actor.clone(),
+            Self::Subject => Actor::with_roles("subject", []),
+        }
+    }
+
+    /// Which requests wait for it.
+    const fn delivery(&self) -> &'static str {
+        match self {
+            Self::Caller(_) => "api",
+            Self::Subject => "mail",
+        }
+    }
+}
+
+/// A package that is being handed over.
+pub struct PackageReading {
+    /// Of which request.
+    pub request: RequestId,
+    /// Length of the whole package.
+    pub bytes: u64,
+    /// SHA-256 of the whole package, in hexadecimal digits.
+    pub sha256: String,
+    /// The first byte that is handed over.
+    pub from: u64,
+    /// The byte after the last one.
+    to: u64,
+    casework: Casework,
+    taker: Taker,
+    content: BoxStream<'static, Result<Bytes, CaseworkError>>,
+}
+
+impl std::fmt::Debug for PackageReading {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "PackageReading({}, {}..{} of {})", self.request, self.from, self.to, self.bytes)
+    }
+}
+
+/// How far a handing over has come; what a broken one has reached is noted when this is dropped.
+struct Progress {
+    casework: Casework,
+    request: RequestId,
+    taker: Taker,
+    from: u64,
+    at: u64,
+    whole: u64,
+    told: bool,
+    span: tracing::Span,
+}
+
+impl PackageReading {
+    /// Hands over no further than to before byte `to`.
+    #[must_use]
+    pub fn until(mut self, to: u64) -> Self {
+        self.to = to.clamp(self.from, self.bytes);
+        self
+    }
+
+    /// The bytes, the last one of the package alone. When the transport asks for that byte it has taken everything before
+    /// it; the delivery is then recorded, and only after that the byte goes out. A transport that knows the length asks
+    /// for nothing after the last byte, so recording it later would be too late.
+    pub fn stream(self) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
+        let Self { request, bytes, from, to, casework, taker, content, .. } = self;
+        let span = tracing::Span::current();
+        let progress = Progress { casework, request, taker, from, at: from, whole: bytes, told: false, span };
+        futures::stream::try_unfold(
+            (content, Bytes::new(), progress),
+            move |(mut content, mut rest, mut progress)| async move {
+                if progress.at == to {
+                    return Ok(None);
+                }
+                while rest.is_empty() {
+                    match content.next().await {
+                        Some(Ok(piece)) => rest = piece,
+                        Some(Err(error)) => {
+                            tracing::error!(parent: &progress.span, %error, "a package cannot be read on; its delivery is broken off");
+                            return Err(io::Error::other("the package cannot be read"));
+                        }
+                        None => return Err(io::Error::other("the package is shorter than it should be")),
+                    }
+                }
+                let left = to - progress.at;
+                let is_last = progress.at + 1 == progress.whole;
+                let mut most = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE).min(rest.len());
+                if !is_last && to == progress.whole {
+                    // The last byte goes alone.
+                    most = most.min(usize::try_from(left - 1).unwrap_or(usize::MAX));
+                }
+                if is_last {
+                    // Lets the transport write out what it has; if the client is gone, this stream is dropped here.
+                    tokio::task::yield_now().await;
+                    progress.complete().await?;
+                }
+                let piece = rest.split_to(most.max(1));
+                progress.at += piece.len() as u64;
+                Ok(Some((piece, (content, rest, progress))))
+            },
+        )
+    }
+}
+
+impl Progress {
+    async fn complete(&mut self) -> io::Result<()> {
+        let (casework, taker, request, from) =
+            (self.casework.clone(), self.taker.clone(), self.request, self.from);
+        // On a task of its own: a client that goes away now must not leave the recording half done.
+        let recording = async move { casework.package_delivered(taker, request, from).await };
+        match tokio::spawn(recording.instrument(self.span.clone())).await {
+            Ok(Ok(())) => {
+                self.told = true;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                tracing::error!(parent: &self.span, %error, "a delivery could not be recorded; it is broken off");
+                Err(io::Error::other("the delivery could not be recorded"))
+            }
+            Err(_) => Err(io::Error::other("the delivery could not be recorded")),
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.told || self.at == self.from {
+            return;
+        }
+        let (casework, request, handed) = (self.casework.clone(), self.request, (self.from, self.at));
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let noting = async move {
+            let noted = casework.store.write(move |unit| {
+                Box::pin(async move { packages::note_handed(unit.connection(), request, handed).await })
+            });
+            if let Err(error) = noted.await {
+                tracing::warn!(%error, "how far a download came was not noted");
+            }
+        };
+        runtime.spawn(noting.instrument(self.span.clone()));
+    }
+}
+
+impl Changes {
+    /// The package lies ready: the subject gets a link, unless whoever asked fetches it over the API.
+    pub(crate) fn offer_download(&mut self, unit: &Unit, id: RequestId) -> Result<(), CaseworkError> {
+        if self.requests.get(&id).is_none_or(|request| request.delivery != "mail") {
+            return Ok(());
+        }
+        let expires_at = self.usual_end();
+        let link = self.make_link(unit, Purpose::Download, (id, None), expires_at)?;
+        self.tell_subject(id, Body::DownloadReady { link, expires_at });
+        Ok(())
+    }
+}
+
+impl Casework {
+    /// The package of a request that delivers, from a byte on. The reading is written into the audit log.
+    ///
+    /// # Errors
+    /// If there is no such request, no package yet, or the actor may not read records.
+    pub async fn package(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+        from: u64,
+    ) -> Result<PackageReading, CaseworkError> {
+        actor.require(Permission::ReadRecords)?;
+        let request = self.stored_request(id).await?;
+        let package = self.built_package(&request).await?;
+        let reading = self.open_package(package, Taker::Caller(actor.clone()), from).await?;
+        self.record_reading(actor, id, from).await?;
+        Ok(reading)
+    }
+
+    /// Length and SHA-256 of the package of a request, without reading it.
+    ///
+    /// # Errors
+    /// Like [`Casework::package`].
+    pub async fn package_length(&self, actor: &Actor, id: RequestId) -> Result<(u64, String), CaseworkError> {
+        actor.require(Permission::ReadRecords)?;
+        let request = self.stored_request(id).await?;
+        length(&self.built_package(&request).await?)
+    }
+
+    /// The same for a browser that gave the code.
+    ///
+    /// # Errors
+    /// Like [`Casework::package_by_link`].
+    pub async fn package_length_by_link(
+        &self,
+        token: &str,
+        grant: &str,
+    ) -> Result<(u64, String), CaseworkError> {
+        let link = self.known_link(Purpose::Download, token).await?;
+        let now = self.store.environment().now();
+        if self.granted(&link, grant, now).is_none() {
+            return Err(CaseworkError::LinkUnusable);
+        }
+        length(&self.package_of_link(&link).await?)
+    }
+
+    /// The package that a link leads to; whatever else is wrong with it is nobody's business.
+    async fn package_of_link(&self, link: &Link) -> Result<Package, CaseworkError> {
+        let request = self.stored_request(link.request).await?;
+        self.built_package(&request).await.map_err(|error| match error {
+            CaseworkError::PackageNotReady { .. } => error,
+            _ => CaseworkError::LinkUnusable,
+        })
+    }
+
+    async fn record_reading(&self, actor: &Actor, id: RequestId, from: u64) -> Result<(), CaseworkError> {
+        let actor = actor.clone();
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    let data = if from == 0 { json!({}) } else { json!({"from": from}) };
+                    unit.record(EventStream::Request(id), &actor, "package.read", id, data);
+                    Ok::<_, CaseworkError>(())
+                })
+            })
+            .await
+    }
+
+    pub(crate) async fn stored_request(&self, id: RequestId) -> Result<Request, CaseworkError> {
+        let mut reader = self.store.reader().await?;
+        requests::find(&mut reader, id).await?.ok_or_else(|| CaseworkError::not_found("request", id))
+    }
+
+    /// The package, if it can be handed over. One that an older version of the program left is made anew.
+    async fn built_package(&self, request: &Request) -> Result<Package, CaseworkError> {
+        let found = packages::find(&mut self.store.reader().await?, request.id).await?;
+        match found {
+            Some(package) if package.bytes.is_some() => Ok(package),
+            Some(Package { place: PackagePlace::Object(_), problem, .. }) => {
+                Err(CaseworkError::PackageNotReady { problem })
+            }
+            Some(_) => {
+                self.rebuild(request.id).await?;
+                let again = packages::find(&mut self.store.reader().await?, request.id).await?;
+                again
+                    .filter(|package| package.bytes.is_some())
+                    .ok_or(CaseworkError::PackageNotReady { problem: None })
+            }
+            None if request.state == RequestState::Closed => {
+                Err(StoreError::Forgotten("the package of this request").into())
+            }
+            None => Err(CaseworkError::not_found("package of request", request.id)),
+        }
+    }
+
+    async fn rebuild(&self, id: RequestId) -> Result<(), CaseworkError> {
+        let rules = Arc::clone(&self.rules);
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    let mut changes = Changes::new(unit, &Actor::system(), &rules);
+                    changes.lock(unit, [id]).await?;
+                    changes.load_runs(unit, id).await?;
+                    package::build(&mut changes, unit, &[id], package::Offer::No).await?;
+                    changes.finish(unit).await
+                })
+            })
+            .await?;
+        self.announce_work();
+        Ok(())
+    }
+
+    async fn open_package(
+        &self,
+        package: Package,
+        taker: Taker,
+        from: u64,
+    ) -> Result<PackageReading, CaseworkError> {
+        let Package { request, place, bytes, sha256, .. } = package;
+        let (Some(bytes), Some(sha256)) = (bytes, sha256) else {
+            return Err(CaseworkError::PackageNotReady { problem: None });
+        };
+        let from = from.min(bytes);
+        let key = self.content_key(request).await?;
+        let content = match place {
+            PackagePlace::Row(sealed) => {
+                let place = Place { column: package::COLUMN, row: &request.to_string() };
+                // Wiped from memory when the last of it has been sent.
+                let mut plain = Bytes::from_owner(key.open(place, &sealed)?);
+                let rest = plain.split_off(usize::try_from(from).unwrap_or(usize::MAX).min(plain.len()));
+                futures::stream::iter([Ok(rest)]).boxed()
+            }
+            PackagePlace::Object(Some(object)) => {
+                let reader = self.storage.reader(object, &key, from).await?;
+                reader.map(|piece| piece.map_err(CaseworkError::from)).boxed()
+            }
+            PackagePlace::Object(None) => return Err(CaseworkError::PackageNotReady { problem: None }),
+        };
+        let sha256 = hex::encode(sha256);
+        Ok(PackageReading { request, bytes, sha256, from, to: bytes, casework: self.clone(), taker, content })
+    }
+
+    /// The package was handed over to its last byte: that closes a request which waits for this taker, if the bytes
+    /// before were handed over as well. Anything else is left as it is.
+    async fn package_delivered(&self, taker: Taker, id: RequestId, from: u64) -> Result<(), CaseworkError> {
+        let rules = Arc::clone(&self.rules);
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    let mut changes = Changes::new(unit, &taker.actor(), &rules);
+                    changes.lock(unit, [id]).await?;
+                    let waits = changes.requests.get(&id).is_some_and(|request| {
+                        request.state == RequestState::Delivering && request.delivery == taker.delivery()
+                    });
+                    let package = packages::find(unit.connection(), id).await?;
+                    // Whoever asks for the end alone does not have it all.
+                    if waits && package.is_some_and(|package| from <= package.handed) {
+                        packages::note_delivered(unit.connection(), id, changes.now).await?;
+                        changes.advance(unit, id, Action::Download, None, json!({}))?;
+                        let purpose = Purpose::Download.as_str();
+                        links::use_up(unit.connection(), purpose, (id, None), changes.now).await?;
+                    }
+                    changes.finish(unit).await
+                })
+            })
+            .await?;
+        self.announce_change();
+        Ok(())
+    }
+
+    /// What a download link shows; `grant` is what the browser got for the code. Looking changes nothing.
+    ///
+    /// # Errors
+    /// [`CaseworkError::LinkUnusable`], whatever is wrong with the link.
+    pub async fn download_page(
+        &self,
+        token: &str,
+        grant: Option<&str>,
+    ) -> Result<DownloadPage, CaseworkError> {
+        let link = self.usable_link(Purpose::Download, token).await?;
+        let now = self.store.environment().now();
+        let package = packages::find(&mut self.store.reader().await?, link.request).await?;
+        Ok(DownloadPage {
+            expires_at: link.expires_at,
+            bytes: package.and_then(|package| package.bytes),
+            code_until: link.code_until.filter(|until| now < *until && link.codes_tried < MOST_TRIES),
+            granted_until: grant.and_then(|grant| self.granted(&link, grant, now)),
+            request: link.request,
+        })
+    }
+
+    fn granted(&self, link: &Link, grant: &str, now: Timestamp) -> Option<Timestamp> {
+        let hash = link.grant_hash.as_ref()?;
+        let until = link.grant_until.filter(|until| now < *until)?;
+        self.store.keyring().fingerprints("grant", grant.as_bytes()).contains(hash).then_some(until)
+    }
+
+    /// Mails a new one-time code to the subject.
+    ///
+    /// # Errors
+    /// [`CaseworkError::LinkUnusable`], or [`CaseworkError::TooManyCodes`] if it was asked for too often.
+    pub async fn send_code(&self, token: &str) -> Result<(), CaseworkError> {
+        self.by_link(Purpose::Download, token, |unit, changes, mut link| {
+            Box::pin(async move {
+                let now = changes.now;
+                match link.codes_since.map(|since| after(since, WINDOW)) {
+                    Some(until) if now < until => {
+                        if link.codes_sent >= MOST_CODES {
+                            return Err(CaseworkError::TooManyCodes { retry_at: until });
+                        }
+                        link.codes_sent += 1;
+                    }
+                    _ => (link.codes_since, link.codes_sent) = (Some(now), 1),
+                }
+                let code = new_code(unit);
+                link.code_hash = Some(code_hash(unit, &link, &code));
+                link.code_until = Some(after(now, CODE));
+                link.codes_tried = 0;
+                links::save(unit.connection(), &link).await?;
+                let minutes = CODE.as_secs() / 60;
+                changes.tell_subject(link.request, Body::DownloadCode { code, minutes });
+                let stream = EventStream::Request(link.request);
+                unit.record(stream, &changes.actor, "download.code_sent", link.id, json!({}));
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Takes the one-time code; what lets this browser download from now on.
+    ///
+    /// # Errors
+    /// [`CaseworkError::LinkUnusable`], or [`CaseworkError::CodeWrong`].
+    pub async fn give_code(&self, token: &str, code: &str) -> Result<Grant, CaseworkError> {
+        let code: String = code.chars().filter(|character| !character.is_whitespace()).collect();
+        // A wrong try is counted by a unit that succeeds, or it would be undone.
+        self.by_link(Purpose::Download, token, move |unit, changes, mut link| {
+            Box::pin(async move {
+                let now = changes.now;
+                let is_open =
+                    link.code_until.is_some_and(|until| now < until) && link.codes_tried < MOST_TRIES;
+                if !is_open {
+                    return Ok(Err(CaseworkError::CodeWrong { left: 0 }));
+                }
+                if link.code_hash.as_ref() != Some(&code_hash(unit, &link, &code)) {
+                    link.codes_tried += 1;
+                    links::save(unit.connection(), &link).await?;
+                    let stream = EventStream::Request(link.request);
+                    unit.record(stream, &changes.actor, "download.code_wrong", link.id, json!({}));
+                    return Ok(Err(CaseworkError::CodeWrong { left: MOST_TRIES - link.codes_tried }));
+                }
+                let grant = Grant { secret: new_secret(unit), until: after(now, GRANT) };
+                (link.code_hash, link.code_until) = (None, None);
+                link.grant_hash = Some(unit.keyring().fingerprint("grant", grant.secret.as_bytes()));
+                link.grant_until = Some(grant.until);
+                links::save(unit.connection(), &link).await?;
+                let stream = EventStream::Request(link.request);
+                unit.record(
+                    stream,
+                    &changes.actor,
+                    "download.allowed",
+                    link.id,
+                    json!({"until": grant.until}),
+                );
+                Ok(Ok(grant))
+            })
+        })
+        .await?
+    }
+
+    /// The package for a browser that gave the code, from a byte on. A download that has begun may be continued for its
+    /// time, also after the link's end.
+    ///
+    /// # Errors
+    /// [`CaseworkError::LinkUnusable`] if it may not, [`CaseworkError::PackageNotReady`].
+    pub async fn package_by_link(
+        &self,
+        token: &str,
+        grant: &str,
+        from: u64,
+    ) -> Result<PackageReading, CaseworkError> {
+        let link = self.known_link(Purpose::Download, token).await?;
+        let now = self.store.environment().now();
+        // Used up by the first complete download: from then on it can only be continued.
+        let may = self.granted(&link, grant, now).is_some() && (link.used_at.is_none() || from > 0);
+        if !may {
+            return Err(CaseworkError::LinkUnusable);
+        }
+        let package = self.package_of_link(&link).await?;
+        let id = link.request;
+        let reading = self.open_package(package, Taker::Subject, from).await?;
+        self.record_reading(&Taker::Subject.actor(), id, from).await?;
+        Ok(reading)
+    }
+
+    /// Sends the subject a new download link, in place of those before.
+    ///
+    /// # Errors
+    /// If the request has nothing to download any more, or is not delivered by mail.
+    pub async fn send_download_link(&self, actor: &Actor, id: RequestId) -> Result<(), CaseworkError> {
+        self.on_request(actor, id, move |unit, changes| {
+            Box::pin(async move {
+                changes.advance(unit, id, Action::SendAgain, None, json!({}))?;
+                if changes.request(id)?.delivery != "mail" {
+                    return Err(CaseworkError::field(
+                        "delivery",
+                        "is `api`: the package is fetched with `GET /api/v1/requests/{id}/package`",
+                    ));
+                }
+                let Some(package) = packages::find(unit.connection(), id).await? else {
+                    return Err(StoreError::Forgotten("the package of this request").into());
+                };
+                links::use_up(unit.connection(), Purpose::Download.as_str(), (id, None), changes.now).await?;
+                if package.bytes.is_some() { changes.offer_download(unit, id) } else { Ok(()) }
+            })
+        })
+        .await
+    }
+}
+
+fn length(package: &Package) -> Result<(u64, String), CaseworkError> {
+    match (package.bytes, &package.sha256) {
+        (Some(bytes), Some(sha256)) => Ok((bytes, hex::encode(sha256))),
+        _ => Err(CaseworkError::PackageNotReady { problem: package.problem.clone() }),
+    }
+}
+
+fn new_code(unit: &Unit) -> String {
+    // The remainder's bias over 2^64 is far below anything that could be noticed.
+    let number = u64::from_le_bytes(unit.environment().random::<8>()) % 10_u64.pow(DIGITS);
+    format!("{number:0width$}", width = DIGITS as usize)
+}
+
+fn code_hash(unit: &Unit, link: &Link, code: &str) -> Vec<u8> {
+    unit.keyring().fingerprint("code", format!("{}/{code}", link.id).as_bytes())
+}

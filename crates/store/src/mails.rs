@@ -1,0 +1,266 @@
+//! Mails to people: what was written to whom, and what became of it.
+
+use std::collections::HashMap;
+
+use habeas_domain::{MailId, RequestId};
+use jiff::Timestamp;
+
+use crate::connection::{Batch, Connection, Row};
+use crate::dialect::sql;
+use crate::error::StoreError;
+use crate::keyring::Sealed;
+
+/// A mail.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Its id.
+    pub id: MailId,
+    /// About which request.
+    pub request: RequestId,
+    /// What it says (`download_ready`).
+    pub kind: String,
+    /// Whom it is for (`subject`, `contact`, `team`).
+    pub audience: String,
+    /// What became of it (`queued`, `sending`, `sent`, `written`, `failed`, `dropped`).
+    pub state: String,
+    /// Attempts that failed.
+    pub attempts: u64,
+    /// Recipient, subject and text, sealed with the case key. Empty once that is destroyed.
+    pub content: Sealed,
+    /// Why it did not leave the last time: a stable code, and words for people.
+    pub problem: Option<(String, String)>,
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// When it left.
+    pub sent_at: Option<Timestamp>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, request_id, kind, audience, state, attempts, content, problem_code, problem,
+         created_at, sent_at"
+    };
+}
+
+impl Mail {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: row.parsed(0, "mails.id")?,
+            request: row.parsed(1, "mails.request_id")?,
+            kind: row.text(2)?,
+            audience: row.text(3)?,
+            state: row.text(4)?,
+            attempts: row.count(5)?,
+            content: Sealed::from_stored(row.bytes(6)?),
+            problem: row.optional_text(7)?.zip(row.optional_text(8)?),
+            created_at: row.time(9)?,
+            sent_at: row.optional_time(10)?,
+        })
+    }
+}
+
+/// Adds mails.
+///
+/// # Errors
+/// If the database fails.
+pub async fn insert(connection: &mut Connection, mails: &[Mail]) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    for mail in mails {
+        rows.row()
+            .text(mail.id)
+            .text(mail.request)
+            .text(&mail.kind)
+            .text(&mail.audience)
+            .text(&mail.state)
+            .bytes(mail.content.as_bytes())
+            .time(mail.created_at);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!(
+            "INSERT INTO mails (id, request_id, kind, audience, state, attempts, content, created_at)
+             SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 0, unhex(value->>5),
+                 CAST(value->>6 AS BIGINT)
+             FROM {batch}"
+        ))
+        .batch(&rows)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Mails by their ids, locked until the unit ends.
+///
+/// # Errors
+/// If the database fails.
+pub async fn lock(
+    connection: &mut Connection,
+    ids: impl IntoIterator<Item = MailId>,
+) -> Result<Vec<Mail>, StoreError> {
+    connection
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM mails WHERE id IN (SELECT value->>0 FROM {batch}) ORDER BY id {for_update}"
+        )))
+        .batch(&Batch::of(ids))
+        .rows()
+        .await?
+        .iter()
+        .map(Mail::read)
+        .collect()
+}
+
+/// Writes back what may change of mails.
+///
+/// # Errors
+/// If the database fails.
+pub async fn save<'m>(
+    connection: &mut Connection,
+    mails: impl IntoIterator<Item = &'m Mail>,
+) -> Result<(), StoreError> {
+    let mut rows = Batch::default();
+    for mail in mails {
+        rows.row()
+            .text(mail.id)
+            .text(&mail.state)
+            .integer(i64::try_from(mail.attempts).unwrap_or(i64::MAX))
+            .bytes(mail.content.as_bytes())
+            .optional_text(mail.problem.as_ref().map(|(code, _)| code))
+            .optional_text(mail.problem.as_ref().map(|(_, message)| message))
+            .time(mail.sent_at);
+    }
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!(
+            "UPDATE mails SET state = value->>1, attempts = CAST(value->>2 AS BIGINT), content = unhex(value->>3),
+                 problem_code = value->>4, problem = value->>5, sent_at = CAST(value->>6 AS BIGINT)
+             FROM {batch} WHERE mails.id = value->>0"
+        ))
+        .batch(&rows)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Notes that mails may leave from now on.
+///
+/// # Errors
+/// If the database fails.
+pub async fn note_sending(
+    connection: &mut Connection,
+    ids: impl IntoIterator<Item = MailId>,
+) -> Result<(), StoreError> {
+    let rows = Batch::of(ids);
+    if rows.is_empty() {
+        return Ok(());
+    }
+    connection
+        .sql(sql!("UPDATE mails SET state = 'sending' WHERE id IN (SELECT value->>0 FROM {batch})"))
+        .batch(&rows)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Drops what waits to leave for one audience of a request: it is not wanted any more.
+///
+/// # Errors
+/// If the database fails.
+pub async fn drop_queued(
+    connection: &mut Connection,
+    request: RequestId,
+    audience: &str,
+) -> Result<(), StoreError> {
+    connection
+        .sql(sql!(
+            "UPDATE mails SET state = 'dropped' WHERE request_id = $1 AND audience = $2 AND state = 'queued'"
+        ))
+        .text(request)
+        .text(audience)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// A request's mails, oldest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn of_request(connection: &mut Connection, request: RequestId) -> Result<Vec<Mail>, StoreError> {
+    connection
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM mails WHERE request_id = $1 ORDER BY id")))
+        .text(request)
+        .rows()
+        .await?
+        .iter()
+        .map(Mail::read)
+        .collect()
+}
+
+/// How many mails of each request did not reach anybody.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_failed(
+    connection: &mut Connection,
+    requests: impl IntoIterator<Item = RequestId>,
+) -> Result<HashMap<RequestId, u64>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT request_id, CAST(count(*) AS BIGINT) FROM mails
+             WHERE state = 'failed' AND request_id IN (SELECT value->>0 FROM {batch}) GROUP BY request_id"
+        ))
+        .batch(&Batch::of(requests))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| Ok((row.parsed(0, "mails.request_id")?, row.count(1)?)))
+        .collect()
+}
+
+/// How many mails wait to leave.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_queued(connection: &mut Connection) -> Result<u64, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT CAST(count(*) AS BIGINT) FROM mails WHERE state IN ('queued', 'sending')"))
+        .first()
+        .await?;
+    row.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Takes away what mails of requests said and to whom, after their case keys were destroyed; that they were sent stays.
+/// What had not left by then never leaves.
+///
+/// # Errors
+/// If the database fails.
+pub async fn forget(
+    connection: &mut Connection,
+    requests: impl IntoIterator<Item = RequestId>,
+) -> Result<(), StoreError> {
+    let requests = Batch::of(requests);
+    connection
+        .sql(sql!(
+            "DELETE FROM due_work WHERE kind = 'mail' AND object_id IN (
+                 SELECT id FROM mails WHERE request_id IN (SELECT value->>0 FROM {batch}))"
+        ))
+        .batch(&requests)
+        .execute()
+        .await?;
+    connection
+        .sql(sql!(
+            "UPDATE mails SET content = unhex(''),
+                 state = CASE WHEN state IN ('queued', 'sending') THEN 'failed' ELSE state END
+             WHERE request_id IN (SELECT value->>0 FROM {batch})"
+        ))
+        .batch(&requests)
+        .execute()
+        .await?;
+    Ok(())
+}

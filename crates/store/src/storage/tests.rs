@@ -1,0 +1,212 @@
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
+use habeas_environment::TestClock;
+use object_store::path::Path as Place;
+use object_store::{
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions,
+    PutOptions, PutPayload, PutResult,
+};
+use proptest::prelude::*;
+
+use super::*;
+use crate::keyring::{Keyring, MasterKey};
+
+fn environment() -> Environment {
+    Environment::for_test(&TestClock::at("2026-03-01T00:00:00Z"), 1)
+}
+
+fn key(number: &str) -> DataKey {
+    let keyring = Keyring::new(&MasterKey::parse(&"ab".repeat(32)).unwrap(), &[]).unwrap();
+    keyring
+        .new_data_key(
+            &Environment::for_test(&TestClock::at("2026-03-01T00:00:00Z"), number.len() as u64),
+            number,
+            "content",
+        )
+        .unwrap()
+        .0
+}
+
+fn id(number: u8) -> ObjectId {
+    format!("obj_{}", hex::encode([number; 16])).parse().unwrap()
+}
+
+fn plain(length: usize) -> Vec<u8> {
+    (0..length).map(|at| (at * 31 % 251) as u8).collect()
+}
+
+async fn put(storage: &Storage, id: ObjectId, key: &DataKey, bytes: &[u8]) -> Stored {
+    let mut writer = storage.writer(&environment(), id, key);
+    for piece in bytes.chunks(10_007) {
+        writer.write(piece).await.unwrap();
+    }
+    writer.finish().await.unwrap()
+}
+
+async fn get(storage: &Storage, id: ObjectId, key: &DataKey, from: u64) -> Result<Vec<u8>, StorageError> {
+    let pieces: Vec<_> = storage.reader(id, key, from).await?.try_collect().await?;
+    Ok(pieces.concat())
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_from_any_byte_on() {
+    let (storage, key) = (Storage::in_memory(), key("a"));
+    for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE + 17] {
+        let bytes = plain(length);
+        let stored = put(&storage, id(1), &key, &bytes).await;
+        assert_eq!(stored.bytes, length as u64);
+        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
+        assert_eq!(stored.sha256, digest.as_ref());
+        for from in [0, 1, PIECE - 1, PIECE, PIECE + 1, length.saturating_sub(1), length, length + 1] {
+            let expected = bytes.get(from..).unwrap_or_default();
+            assert_eq!(
+                get(&storage, id(1), &key, from as u64).await.unwrap(),
+                expected,
+                "{length} from {from}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn any_part_of_any_object_is_read_as_it_was(length in 0..4 * PIECE, from in 0..4 * PIECE, take in 0..PIECE) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+        let (storage, key) = (Storage::in_memory(), key("a"));
+        let bytes = plain(length);
+        let handle = runtime.handle().clone();
+        runtime.block_on(put(&storage, id(1), &key, &bytes));
+        let mut reader = storage.blocking_reader(handle, id(1), &key);
+        reader.seek(SeekFrom::Start(from as u64)).unwrap();
+        let mut read = Vec::new();
+        reader.take(take as u64).read_to_end(&mut read).unwrap();
+        let rest = bytes.get(from..).unwrap_or_default();
+        prop_assert_eq!(&read[..], &rest[..take.min(rest.len())]);
+    }
+}
+
+#[tokio::test]
+async fn what_was_altered_moved_or_cut_off_does_not_open() {
+    let (storage, key, other) = (Storage::in_memory(), key("a"), key("another"));
+    put(&storage, id(1), &key, &plain(2 * PIECE + 5)).await;
+    let sealed = storage.objects.get(&place(id(1))).await.unwrap().bytes().await.unwrap().to_vec();
+    let is_refused = async |bytes: Vec<u8>, id: ObjectId, key: &DataKey| {
+        storage.objects.put(&place(id), bytes.into()).await.unwrap();
+        matches!(get(&storage, id, key, 0).await, Err(StorageError::Altered))
+    };
+    for at in [0, MAGIC.len(), HEADER, HEADER + PIECE, sealed.len() - 1] {
+        let mut altered = sealed.clone();
+        altered[at] ^= 1;
+        assert!(is_refused(altered, id(2), &key).await, "altered at {at}");
+        // Under its own name, so that nothing but the change is wrong.
+        let mut altered = sealed.clone();
+        altered[at] ^= 1;
+        assert!(is_refused(altered, id(1), &key).await, "altered at {at}");
+    }
+    let piece = PIECE + TAG;
+    assert!(is_refused(sealed[..HEADER + piece].to_vec(), id(1), &key).await, "a piece is missing");
+    assert!(is_refused(sealed[..HEADER + 3].to_vec(), id(1), &key).await, "cut off within a piece");
+    assert!(is_refused(sealed[..3].to_vec(), id(1), &key).await, "cut off within the header");
+    assert!(is_refused([sealed.as_slice(), &[0; 40]].concat(), id(1), &key).await, "something was appended");
+    let swapped = [
+        &sealed[..HEADER],
+        &sealed[HEADER + piece..HEADER + 2 * piece],
+        &sealed[HEADER..HEADER + piece],
+        &sealed[HEADER + 2 * piece..],
+    ];
+    assert!(is_refused(swapped.concat(), id(1), &key).await, "pieces changed places");
+    assert!(is_refused(sealed.clone(), id(3), &key).await, "it is another object's");
+    assert!(is_refused(sealed, id(1), &other).await, "sealed with another key");
+    assert!(matches!(get(&storage, id(9), &key, 0).await, Err(StorageError::Missing)));
+}
+
+#[tokio::test]
+async fn what_is_not_finished_is_not_there() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = Storage::open(&directory.path().join("packages")).unwrap();
+    storage.ready().await.unwrap();
+    let key = key("a");
+    let mut writer = storage.writer(&environment(), id(1), &key);
+    writer.write(&plain(12 << 20)).await.unwrap();
+    assert!(matches!(get(&storage, id(1), &key, 0).await, Err(StorageError::Missing)));
+    drop(writer);
+    assert!(matches!(get(&storage, id(1), &key, 0).await, Err(StorageError::Missing)));
+    // A process that was killed leaves its file behind.
+    let stray = directory.path().join("packages").join(format!("{}#7", id(1)));
+    std::fs::write(&stray, b"half").unwrap();
+    put(&storage, id(2), &key, b"whole").await;
+    storage.delete(id(1)).await.unwrap();
+    assert!(!stray.exists());
+    assert_eq!(get(&storage, id(2), &key, 0).await.unwrap(), b"whole");
+    storage.delete(id(2)).await.unwrap();
+    storage.delete(id(2)).await.unwrap();
+    assert_eq!(std::fs::read_dir(directory.path().join("packages")).unwrap().count(), 0);
+}
+
+/// A disk without room.
+#[derive(Debug)]
+struct Full(InMemory);
+
+impl std::fmt::Display for Full {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Full")
+    }
+}
+
+fn no_room() -> object_store::Error {
+    let source = Box::new(io::Error::from(io::ErrorKind::StorageFull));
+    object_store::Error::Generic { store: "full", source }
+}
+
+#[async_trait::async_trait]
+impl ObjectStore for Full {
+    async fn put_opts(&self, _: &Place, _: PutPayload, _: PutOptions) -> object_store::Result<PutResult> {
+        Err(no_room())
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        _: &Place,
+        _: PutMultipartOptions,
+    ) -> object_store::Result<Box<dyn MultipartUpload>> {
+        Err(no_room())
+    }
+
+    async fn get_opts(&self, at: &Place, options: GetOptions) -> object_store::Result<GetResult> {
+        self.0.get_opts(at, options).await
+    }
+
+    fn delete_stream(
+        &self,
+        places: BoxStream<'static, object_store::Result<Place>>,
+    ) -> BoxStream<'static, object_store::Result<Place>> {
+        self.0.delete_stream(places)
+    }
+
+    fn list(&self, prefix: Option<&Place>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
+        self.0.list(prefix)
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Place>) -> object_store::Result<ListResult> {
+        self.0.list_with_delimiter(prefix).await
+    }
+
+    async fn copy_opts(&self, from: &Place, to: &Place, options: CopyOptions) -> object_store::Result<()> {
+        self.0.copy_opts(from, to, options).await
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_apart() {
+    let storage = Storage::over(Arc::new(Full(InMemory::new())));
+    assert!(matches!(storage.ready().await, Err(StorageError::Full)));
+    let mut writer = storage.writer(&environment(), id(1), &key("a"));
+    writer.write(b"something").await.unwrap();
+    let refused = writer.finish().await.unwrap_err();
+    assert!(matches!(refused, StorageError::Full), "{refused}");
+    assert!(refused.to_string().contains("free space"));
+}
