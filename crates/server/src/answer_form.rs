@@ -72,6 +72,7 @@ fn refused(refusal: Refusal) -> Problem {
         ),
         Refusal::TooLarge(why) => Problem::new(codes::PAYLOAD_TOO_LARGE, why),
         Refusal::Field(field, why) => Problem::field(field, why),
+        Refusal::File(_, why) => Problem::field("files", format!("has a file that {why}")),
         Refusal::Casework(error) => error.into(),
     }
 }

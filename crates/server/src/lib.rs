@@ -11,6 +11,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 mod answer_form;
+mod archives;
 mod authentication;
 pub mod codes;
 mod document;

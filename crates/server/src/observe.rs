@@ -3,7 +3,7 @@
 use std::any::Any;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -11,7 +11,7 @@ use tracing::Instrument as _;
 
 use crate::authentication::API;
 use crate::codes;
-use crate::problem::Problem;
+use crate::problem::{PROBLEM_JSON, Problem};
 use crate::state::ServerState;
 
 /// The header that names a call in the log.
@@ -29,7 +29,10 @@ pub(crate) async fn observe(State(state): State<ServerState>, request: Request, 
     let mut response = next.run(request).instrument(span.clone()).await;
 
     let problem = response.extensions_mut().remove::<Problem>();
-    if let Some(problem) = problem.as_ref().filter(|problem| problem.code().name == codes::INTERNAL.name) {
+    // A page for people stays one.
+    let is_document = |_: &&Problem| is_problem_document(&response);
+    let internal = problem.as_ref().filter(|problem| problem.code().name == codes::INTERNAL.name);
+    if let Some(problem) = internal.filter(is_document) {
         response = problem.clone().with("x_request_id", id.as_str()).into_response();
     }
     // An id that came in or was made here has only characters that a header may have.
@@ -46,6 +49,10 @@ pub(crate) async fn observe(State(state): State<ServerState>, request: Request, 
         .increment(1);
     metrics::histogram!("habeas_http_request_seconds", "route" => route).record(took.as_secs_f64());
     response
+}
+
+fn is_problem_document(response: &Response) -> bool {
+    response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes() == PROBLEM_JSON.as_bytes())
 }
 
 /// A client may make methods up; metrics and the log keep to those that there are.

@@ -96,11 +96,6 @@ impl Problem {
         self.0.code.status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// What happened and what to do, in words.
-    pub(crate) fn detail(&self) -> String {
-        self.0.detail.clone()
-    }
-
     /// The document.
     pub(crate) fn document(&self) -> Value {
         let mut document = json!({

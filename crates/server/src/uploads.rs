@@ -10,12 +10,12 @@ use habeas_casework::files::{StoredFile, Upload};
 use habeas_casework::{Casework, CaseworkError};
 use habeas_documents::words;
 use habeas_domain::{Actor, RequestId};
+use habeas_integrations::FoundFile;
 
+use crate::archives;
 use crate::file_kinds;
 use crate::state::UploadLimits;
 
-/// Bytes of a text part at most.
-const LONGEST_TEXT: usize = 1 << 20;
 /// Text parts at most.
 const MOST_TEXTS: usize = 32;
 /// Bytes by which a file shows what it is.
@@ -27,6 +27,17 @@ pub(crate) enum Sender<'s> {
     Contact(&'s str),
     /// A caller of the API, who works on this request.
     Caller(&'s Actor, RequestId),
+}
+
+impl Sender<'_> {
+    const fn is_contact(&self) -> bool {
+        matches!(self, Self::Contact(_))
+    }
+
+    /// Bytes of a text part at most. Callers may send records as text.
+    const fn longest_text(&self) -> usize {
+        if self.is_contact() { 64 << 10 } else { 1 << 20 }
+    }
 }
 
 /// What was in a form.
@@ -46,6 +57,8 @@ pub(crate) enum Refusal {
     TooLarge(String),
     /// A part of it cannot be used.
     Field(&'static str, String),
+    /// One of its files cannot be used: its name, for the one who sent it, and why.
+    File(String, String),
     /// It could not be taken in.
     Casework(CaseworkError),
 }
@@ -75,68 +88,108 @@ async fn read_parts(
     form: &mut Form,
 ) -> Result<(), Refusal> {
     let mut total = 0;
-    while let Some(part) = multipart.next_field().await.map_err(|error| unreadable(&error))? {
+    let mut refused: Option<Refusal> = None;
+    // A browser shows no answer before it has sent the whole form, and what was typed stands behind the files: a person's
+    // form is read to its end, whatever is wrong with a file.
+    let mut passed_over = limits.answer;
+    while let Some(mut part) = multipart.next_field().await.map_err(|error| unreadable(&error))? {
         let name = part.name().unwrap_or_default().to_owned();
-        if name == "files" || part.file_name().is_some() {
-            // A browser sends an empty part where nobody chose a file.
-            let file = read_file(part, casework, sender, limits, total).await?;
-            let Some(file) = file else { continue };
-            total += file.size();
-            form.files.push(file);
-            if form.files.len() > MOST_FILES {
-                return Err(Refusal::Field(
-                    "files",
-                    format!("has more than {MOST_FILES} files; put them into an archive"),
-                ));
-            }
+        if name != "files" && part.file_name().is_none() {
+            let text = read_text(&mut part, sender.longest_text()).await?;
+            keep_text(form, sender, name, text)?;
             continue;
         }
-        let text = read_text(part).await?;
-        if form.texts.len() == MOST_TEXTS || form.texts.insert(name, text).is_some() {
-            return Err(Refusal::Field(
-                "",
-                "has a part twice, or too many of them; only `files` may be repeated".to_owned(),
-            ));
+        if refused.is_none() {
+            let read = read_file(&mut part, casework, sender, limits, total).await;
+            match read.and_then(|file| keep_file(form, &mut total, file)) {
+                Ok(()) => continue,
+                Err(refusal @ (Refusal::Field(..) | Refusal::File(..) | Refusal::TooLarge(_)))
+                    if sender.is_contact() =>
+                {
+                    refused = Some(refusal);
+                }
+                Err(refusal) => return Err(refusal),
+            }
         }
+        if !pass_over(&mut part, &mut passed_over).await? {
+            break;
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+fn keep_text(form: &mut Form, sender: &Sender<'_>, name: String, text: String) -> Result<(), Refusal> {
+    let is_usable = form.texts.len() < MOST_TEXTS && !form.texts.contains_key(&name);
+    if is_usable {
+        form.texts.insert(name, text);
+        return Ok(());
+    }
+    // A person has not written the form, and cannot mend what their browser adds to it.
+    if sender.is_contact() {
+        return Ok(());
+    }
+    let why = "has a part twice, or too many of them; only `files` may be repeated";
+    Err(Refusal::Field("", why.to_owned()))
+}
+
+fn keep_file(form: &mut Form, total: &mut u64, file: Option<StoredFile>) -> Result<(), Refusal> {
+    // A browser sends an empty part where nobody chose a file.
+    let Some(file) = file else { return Ok(()) };
+    *total += file.size();
+    form.files.push(file);
+    if form.files.len() > MOST_FILES {
+        let why = format!("has more than {MOST_FILES} files; put them into an archive");
+        return Err(Refusal::Field("files", why));
     }
     Ok(())
 }
 
-async fn read_text(mut part: Field<'_>) -> Result<String, Refusal> {
+async fn read_text(part: &mut Field<'_>, longest: usize) -> Result<String, Refusal> {
     let mut bytes = Vec::new();
     while let Some(piece) = part.chunk().await.map_err(|error| unreadable(&error))? {
         bytes.extend_from_slice(&piece);
-        if bytes.len() > LONGEST_TEXT {
-            return Err(Refusal::TooLarge("a text is longer than 1 MB; send it as a file".to_owned()));
+        if bytes.len() > longest {
+            let why = format!("a text is longer than {}; send it as a file", words::size(longest as u64));
+            return Err(Refusal::TooLarge(why));
         }
     }
     String::from_utf8(bytes).map_err(|_| Refusal::Malformed)
 }
 
+/// Reads what is left of a part without keeping it; `false` if that is more than anybody should send.
+async fn pass_over(part: &mut Field<'_>, left: &mut u64) -> Result<bool, Refusal> {
+    while let Some(piece) = part.chunk().await.map_err(|error| unreadable(&error))? {
+        *left = left.saturating_sub(piece.len() as u64);
+        if *left == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 async fn read_file(
-    mut part: Field<'_>,
+    part: &mut Field<'_>,
     casework: &Casework,
     sender: &Sender<'_>,
     limits: UploadLimits,
     before: u64,
 ) -> Result<Option<StoredFile>, Refusal> {
-    let name = part.file_name().unwrap_or_default().to_owned();
+    let given = part.file_name().unwrap_or_default().to_owned();
     let media_type = part.content_type().unwrap_or_default().to_owned();
+    // The name as it will be kept: what it ends with is what people will open it with.
+    let name = FoundFile::new(&given, &media_type, Vec::new()).name;
     let mut upload: Option<Upload> = None;
     let (mut beginning, mut size) = (Vec::new(), 0_u64);
     while let Some(piece) = part.chunk().await.map_err(|error| unreadable(&error))? {
         size += piece.len() as u64;
         if size > limits.file {
-            return Err(Refusal::TooLarge(format!(
-                "a file is larger than {}; send it in parts",
-                words::size(limits.file)
-            )));
+            let why = format!("a file is larger than {}; send it in parts", words::size(limits.file));
+            return Err(Refusal::TooLarge(why));
         }
         if before + size > limits.answer {
-            return Err(Refusal::TooLarge(format!(
-                "the files together are larger than {}; send fewer or smaller ones",
-                words::size(limits.answer)
-            )));
+            let why = "the files together are larger than";
+            let why = format!("{why} {}; send fewer or smaller ones", words::size(limits.answer));
+            return Err(Refusal::TooLarge(why));
         }
         match &mut upload {
             Some(upload) => upload.write(&piece).await.map_err(Refusal::Casework)?,
@@ -149,9 +202,13 @@ async fn read_file(
         }
     }
     if size == 0 {
-        let is_left_out = name.is_empty() || matches!(sender, Sender::Contact(_));
-        let refused = || Refusal::Field("files", "has an empty file; leave it out".to_owned());
-        return if is_left_out { Ok(None) } else { Err(refused()) };
+        return match sender {
+            _ if given.is_empty() => Ok(None),
+            Sender::Contact(_) => {
+                Err(Refusal::File(name, "is empty; leave it out, or look where its content went".to_owned()))
+            }
+            Sender::Caller(..) => Err(Refusal::Field("files", "has an empty file; leave it out".to_owned())),
+        };
     }
     let upload = match upload {
         Some(upload) => upload,
@@ -159,12 +216,12 @@ async fn read_file(
     };
     let request = upload.request();
     let file = upload.finish(&name, &media_type).await.map_err(Refusal::Casework)?;
-    if matches!(sender, Sender::Contact(_)) && file_kinds::is_zip(&beginning) {
+    if sender.is_contact() && archives::is_zip(&beginning) {
         let reader = casework.open_upload(request, &file).await.map_err(Refusal::Casework)?;
-        let looked = tokio::task::spawn_blocking(move || file_kinds::refuse_bomb(reader)).await;
-        if let Some(why) = looked.unwrap_or(Some(file_kinds::UNREADABLE_ARCHIVE)) {
+        let looked = tokio::task::spawn_blocking(move || archives::refuse_bomb(reader)).await;
+        if let Some(why) = looked.unwrap_or(Some(archives::UNREADABLE)) {
             casework.discard_files([file]).await;
-            return Err(Refusal::Field("files", why.to_owned()));
+            return Err(Refusal::File(name, why.to_owned()));
         }
     }
     Ok(Some(file))
@@ -180,7 +237,7 @@ async fn begin(
     let upload = match sender {
         Sender::Contact(token) => {
             if let Some(why) = file_kinds::refuse(name, beginning) {
-                return Err(Refusal::Field("files", why));
+                return Err(Refusal::File(name.to_owned(), why));
             }
             casework.begin_upload_by_link(token).await
         }

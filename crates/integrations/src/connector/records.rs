@@ -45,21 +45,23 @@ pub struct FoundFile {
 }
 
 impl FoundFile {
-    /// The longest name that is kept.
+    /// The longest name that is kept, in characters.
     const LONGEST_NAME: usize = 120;
+    /// The longest ending of a name that survives its shortening, in characters.
+    const LONGEST_ENDING: usize = 10;
 
     /// A file under a name that is safe to write anywhere: whatever path and control characters the given name had are
-    /// taken off it.
+    /// taken off it. The ending stays, because it says what the file is.
     #[must_use]
     pub fn new(name: &str, media_type: &str, bytes: Vec<u8>) -> Self {
         let last = name.rsplit(['/', '\\', ':']).next().unwrap_or_default();
         let plain: String = last
             .chars()
             .filter(|character| !character.is_control() && !"<>\"|?*".contains(*character))
-            .take(Self::LONGEST_NAME)
+            .filter(|character| !turns_text(*character))
             .collect();
-        let plain = plain.trim().trim_matches('.');
-        let name = if plain.is_empty() { "file" } else { plain }.to_owned();
+        let plain = shortened(plain.trim().trim_matches('.').trim());
+        let name = if plain.is_empty() { "file".to_owned() } else { plain };
         let is_type = |text: &str| {
             text.len() <= 100
                 && text.split_once('/').is_some_and(|(kind, detail)| !kind.is_empty() && !detail.is_empty())
@@ -70,6 +72,24 @@ impl FoundFile {
             if is_type(&media_type) { media_type } else { "application/octet-stream".to_owned() };
         Self { name, media_type, bytes }
     }
+}
+
+/// Whether a character changes the direction of what follows: `\u{202e}fdp.exe` would be shown as `exe.pdf` (Unicode
+/// Standard Annex 9, section 2).
+const fn turns_text(character: char) -> bool {
+    matches!(character, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A name that is not too long, with its ending.
+fn shortened(name: &str) -> String {
+    if name.chars().count() <= FoundFile::LONGEST_NAME {
+        return name.to_owned();
+    }
+    let ending = name.rsplit_once('.').map(|(_, ending)| format!(".{ending}")).unwrap_or_default();
+    let ending = if ending.chars().count() > FoundFile::LONGEST_ENDING { String::new() } else { ending };
+    let kept = FoundFile::LONGEST_NAME - ending.chars().count();
+    let stem: String = name.chars().take(kept).collect();
+    format!("{}{ending}", stem.trim_end_matches(['.', ' ']))
 }
 
 /// Never prints name or contents.
@@ -139,4 +159,32 @@ pub struct Residual {
     pub what: String,
     /// Why, and what a person can do.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("letter.pdf", "letter.pdf")]
+    #[case("../../etc/passwd", "passwd")]
+    #[case("C:\\Users\\Ana\\letter.pdf", "letter.pdf")]
+    #[case("..", "file")]
+    #[case("", "file")]
+    #[case("a\r\nb\0.txt", "ab.txt")]
+    #[case("<script>alert(1).txt", "scriptalert(1).txt")]
+    #[case("x\u{202e}fdp.exe", "xfdp.exe")]
+    #[case("Müller Ж 漢字.csv", "Müller Ж 漢字.csv")]
+    fn names(#[case] given: &str, #[case] kept: &str) {
+        assert_eq!(FoundFile::new(given, "", Vec::new()).name, kept);
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_ending_and_gains_no_other() {
+        let cut = FoundFile::new(&format!("{}.bat.and more.txt", "a".repeat(116)), "", Vec::new()).name;
+        assert_eq!((cut.chars().count(), cut.ends_with(".txt")), (120, true), "{cut}");
+        let cut = FoundFile::new(&format!("{}.bat.{}", "a".repeat(116), "x".repeat(50)), "", Vec::new()).name;
+        assert!(cut.chars().count() <= 120, "{cut}");
+    }
 }

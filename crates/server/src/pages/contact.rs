@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use axum::extract::{FromRequest as _, Multipart, Path, Request, State};
+use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::Response;
@@ -14,7 +14,7 @@ use habeas_documents::mail::ContactAsks;
 use habeas_documents::words;
 
 use super::layout::{self, Frame};
-use super::{page, refused, texts};
+use super::{Token, page, refused, sentence, texts};
 use crate::state::ServerState;
 use crate::uploads::{self, Form, Refusal, Sender};
 
@@ -49,7 +49,7 @@ impl Page {
 }
 
 /// The form.
-pub(super) async fn show(State(state): State<ServerState>, Path(token): Path<String>) -> Response {
+pub(super) async fn show(State(state): State<ServerState>, Token(token): Token) -> Response {
     match state.casework.contact_page(&token).await {
         Ok(found) => form(&state, found, StatusCode::OK, BTreeMap::new(), Vec::new()),
         Err(error) => refused(&state, error),
@@ -86,11 +86,7 @@ fn form(
 }
 
 /// Takes the answer.
-pub(super) async fn act(
-    State(state): State<ServerState>,
-    Path(token): Path<String>,
-    request: Request,
-) -> Response {
+pub(super) async fn act(State(state): State<ServerState>, Token(token): Token, request: Request) -> Response {
     let found = match state.casework.contact_page(&token).await {
         Ok(found) => found,
         Err(error) => return refused(&state, error),
@@ -106,6 +102,9 @@ pub(super) async fn act(
                 Refusal::TooLarge(why) => (StatusCode::PAYLOAD_TOO_LARGE, "files", sentence(&why)),
                 Refusal::Field(field, why) => {
                     (StatusCode::UNPROCESSABLE_ENTITY, field, sentence(&format!("this {why}")))
+                }
+                Refusal::File(name, why) => {
+                    (StatusCode::UNPROCESSABLE_ENTITY, "files", format!("“{name}” {why}."))
                 }
                 Refusal::Casework(error) => return refused(&state, error),
             };
@@ -207,10 +206,4 @@ fn thanks(state: &ServerState, files: u64, bytes: u64) -> Response {
         "{received} It is kept sealed, and only the people who work on this request can read it. The link is used up; you can close this page."
     );
     layout::message(state, StatusCode::OK, "Thank you", &text)
-}
-
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }

@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{COOKIE, HeaderValue, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
@@ -11,7 +11,7 @@ use habeas_casework::delivery::{DownloadPage, Grant};
 use habeas_documents::{mail, words};
 
 use super::layout::{self, Frame};
-use super::{page, refused, texts, wants_page};
+use super::{Token, page, refused, sentence, texts, wants_page};
 use crate::package_answer::{self, Wanted};
 use crate::state::ServerState;
 
@@ -44,7 +44,7 @@ enum Step {
 /// Where the person stands; nothing happens.
 pub(super) async fn show(
     State(state): State<ServerState>,
-    Path(token): Path<String>,
+    Token(token): Token,
     headers: HeaderMap,
 ) -> Response {
     let grant = grant_of(&headers);
@@ -83,7 +83,7 @@ fn shown(
 /// With a code: takes it. Without: mails one.
 pub(super) async fn act(
     State(state): State<ServerState>,
-    Path(token): Path<String>,
+    Token(token): Token,
     headers: HeaderMap,
     body: Body,
 ) -> Response {
@@ -95,7 +95,12 @@ pub(super) async fn act(
             "Please try again.",
         );
     };
-    let acted = match form.get("code").map(|code| code.trim()).filter(|code| !code.is_empty()) {
+    let acted = match form.get("code").map(|code| code.trim()) {
+        // Pressed too early: a new code would make the mailed one useless, and this is no wrong try either.
+        Some("") => {
+            let why = "Type in the code from the mail.".to_owned();
+            return again(&state, &token, StatusCode::UNPROCESSABLE_ENTITY, why).await;
+        }
         Some(code) => state.casework.give_code(&token, code).await.map(Some),
         None => state.casework.send_code(&token).await.map(|()| None),
     };
@@ -103,23 +108,19 @@ pub(super) async fn act(
         Ok(Some(grant)) => allowed(&state, &token, &grant, wants_page(&headers)),
         // The page that a browser shows next can be loaded again without sending another code.
         Ok(None) => see_other(&format!("/download/{token}")),
-        Err(CaseworkError::CodeWrong { left }) => {
-            let why = CaseworkError::CodeWrong { left }.to_string();
-            match state.casework.download_page(&token, None).await {
-                Ok(found) => {
-                    shown(&state, &token, &found, StatusCode::FORBIDDEN, Some(layout_sentence(&why)))
-                }
-                Err(error) => refused(&state, error),
-            }
+        Err(error @ CaseworkError::CodeWrong { .. }) => {
+            again(&state, &token, StatusCode::FORBIDDEN, sentence(&error.to_string())).await
         }
         Err(error) => refused(&state, error),
     }
 }
 
-fn layout_sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
-    format!("{first}{}.", letters.as_str())
+/// The page as it was, with what is wrong.
+async fn again(state: &ServerState, token: &str, status: StatusCode, why: String) -> Response {
+    match state.casework.download_page(token, None).await {
+        Ok(found) => shown(state, token, &found, status, Some(why)),
+        Err(error) => refused(state, error),
+    }
 }
 
 fn see_other(place: &str) -> Response {
@@ -157,7 +158,7 @@ fn grant_of(headers: &HeaderMap) -> Option<String> {
 /// The package, for a browser that gave the code; `Range` is understood.
 pub(super) async fn package(
     State(state): State<ServerState>,
-    Path(token): Path<String>,
+    Token(token): Token,
     headers: HeaderMap,
 ) -> Response {
     let grant = grant_of(&headers).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! How many calls one address may make. Addresses are kept in memory only, and only as long as they count.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -48,17 +48,35 @@ impl Limits {
 
 /// Where a call comes from: the other end of the connection, or whom a trusted proxy there names.
 fn client(options: &ServerOptions, request: &Request) -> Option<IpAddr> {
-    let PeerAddress(peer) = *request.extensions().get::<PeerAddress>()?;
+    // A listener of both families writes the older addresses in the form of the newer ones.
+    let peer = request.extensions().get::<PeerAddress>()?.0.to_canonical();
     let is_trusted =
         |address: &IpAddr| options.trusted_proxies.iter().any(|network| network.contains(address));
     if !is_trusted(&peer) {
         return Some(peer);
     }
-    // Every proxy adds whom it heard from; the last one that is none of ours is the client.
+    // Every proxy adds whom it heard from; the last one that is none of ours is the client. What stands before something
+    // unreadable may be made up.
     let named = request.headers().get_all("x-forwarded-for").iter().filter_map(|header| header.to_str().ok());
-    let chain: Vec<IpAddr> =
-        named.flat_map(|header| header.split(',')).filter_map(|part| part.trim().parse().ok()).collect();
-    Some(chain.into_iter().rev().find(|address| !is_trusted(address)).unwrap_or(peer))
+    let chain: Vec<Option<IpAddr>> =
+        named.flat_map(|header| header.split(',')).map(|part| address(part.trim())).collect();
+    let mut nearest = peer;
+    for named in chain.into_iter().rev() {
+        let Some(named) = named else { break };
+        nearest = named;
+        if !is_trusted(&named) {
+            break;
+        }
+    }
+    Some(nearest)
+}
+
+/// An address as proxies write it: some add the port.
+fn address(part: &str) -> Option<IpAddr> {
+    let plain = part.parse().ok();
+    plain
+        .or_else(|| part.parse::<SocketAddr>().ok().map(|with_port| with_port.ip()))
+        .map(|ip| ip.to_canonical())
 }
 
 /// A household has a whole network of the newer addresses.
@@ -98,6 +116,12 @@ mod tests {
         assert_eq!(of("10.0.0.1", "203.0.113.9"), "203.0.113.9");
         assert_eq!(of("10.0.0.1", "203.0.113.9, 198.51.100.7, 10.0.0.2"), "198.51.100.7");
         assert_eq!(of("10.0.0.1", "nonsense"), "10.0.0.1");
+        assert_eq!(of("::ffff:10.0.0.1", "203.0.113.9"), "203.0.113.9");
+        assert_eq!(of("10.0.0.1", "203.0.113.9:4711"), "203.0.113.9");
+        assert_eq!(of("10.0.0.1", "[2001:db8::1]:4711"), "2001:db8::1");
+        // Nothing that the client itself wrote counts.
+        assert_eq!(of("10.0.0.1", "198.51.100.7, unknown"), "10.0.0.1");
+        assert_eq!(of("10.0.0.1", "198.51.100.7, unknown, 10.0.0.2"), "10.0.0.2");
     }
 
     #[test]

@@ -11,17 +11,20 @@ mod verify;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{any, get};
 use habeas_casework::CaseworkError;
+use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::observe;
 use crate::problem::Problem;
 use crate::state::ServerState;
 
@@ -30,14 +33,41 @@ pub use limits::PeerAddress;
 
 /// The pages. Forms with files count their bytes themselves.
 pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
-    let guarded = from_fn_with_state(state.clone(), guard);
-    Router::new()
+    let pages = Router::new()
         .route("/verify/{token}", get(verify::show).post(verify::act))
         .route("/contact/{token}", get(contact::show).post(contact::act).layer(DefaultBodyLimit::disable()))
         .route("/download/{token}", get(download::show).post(download::act))
         .route("/download/{token}/package", get(download::package))
-        .method_not_allowed_fallback(wrong_method)
-        .layer(guarded)
+        .method_not_allowed_fallback(wrong_method);
+    // What was copied too short or too long is still a link to somebody.
+    let pages = ["verify", "contact", "download"].into_iter().fold(pages, |pages, page| {
+        pages
+            .route(&format!("/{page}"), any(nowhere))
+            .route(&format!("/{page}/"), any(nowhere))
+            .route(&format!("/{page}/{{token}}/{{*rest}}"), any(nowhere))
+    });
+    guarded(pages, state)
+}
+
+fn guarded(pages: Router<ServerState>, state: &ServerState) -> Router<ServerState> {
+    // A panic has to be an answer before the guard sees it, to become a page.
+    pages.layer(CatchPanicLayer::custom(observe::panicked)).layer(from_fn_with_state(state.clone(), guard))
+}
+
+/// The token in the address. One that cannot even be read is as wrong as any other.
+struct Token(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Token {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        let read = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(read.map(|Path(token)| token).unwrap_or_default()))
+    }
+}
+
+async fn nowhere(State(state): State<ServerState>) -> Response {
+    layout::unusable(&state)
 }
 
 async fn wrong_method(State(state): State<ServerState>) -> Response {
@@ -62,10 +92,11 @@ async fn guard(State(state): State<ServerState>, request: Request, next: Next) -
         ),
         Ok(()) => next.run(request).await,
     };
-    // A refusal that no handler made (a body that cannot be read, a panic) is a page here.
+    // What no handler answered (a panic) is a page here, too; the log gets to know the problem.
     if let Some(problem) = response.extensions().get::<Problem>().cloned() {
         let status = response.status();
-        response = layout::message(&state, status, "This did not work", &problem.detail());
+        let text = "Something went wrong on our side. Please open the link again in a few minutes.";
+        response = layout::message(&state, status, "This did not work", text);
         response.extensions_mut().insert(problem);
     }
     let headers = response.headers_mut();
@@ -146,6 +177,13 @@ async fn texts(body: Body) -> Option<std::collections::BTreeMap<String, String>>
 fn wants_page(headers: &HeaderMap) -> bool {
     let accepted = headers.get("accept").and_then(|accepted| accepted.to_str().ok()).unwrap_or_default();
     accepted.contains("text/html")
+}
+
+/// A text that begins in the middle as a sentence.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str().trim_end_matches('.'))
 }
 
 /// HTML with a status.

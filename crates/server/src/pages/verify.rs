@@ -1,13 +1,13 @@
 //! `/verify/{token}`: the person confirms that a request is theirs.
 
 use askama::Template;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use habeas_documents::words;
 
 use super::layout::{self, Frame};
-use super::{page, refused};
+use super::{Token, page, refused};
 use crate::state::ServerState;
 
 #[derive(Template)]
@@ -19,7 +19,7 @@ struct Page {
 }
 
 /// What happens if the button is pressed.
-pub(super) async fn show(State(state): State<ServerState>, Path(token): Path<String>) -> Response {
+pub(super) async fn show(State(state): State<ServerState>, Token(token): Token) -> Response {
     match state.casework.verification_page(&token).await {
         Ok(found) => {
             let until = words::moment(found.expires_at, state.casework.time_zone());
@@ -31,7 +31,7 @@ pub(super) async fn show(State(state): State<ServerState>, Path(token): Path<Str
 }
 
 /// The button was pressed.
-pub(super) async fn act(State(state): State<ServerState>, Path(token): Path<String>) -> Response {
+pub(super) async fn act(State(state): State<ServerState>, Token(token): Token) -> Response {
     match state.casework.confirm_identity(&token).await {
         Ok(()) => layout::message(
             &state,
