@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt as _};
-use habeas_domain::lifecycle::{Action, RequestState};
+use habeas_domain::lifecycle::{Action, Outcome, RequestState};
 use habeas_domain::moment::after;
 use habeas_domain::{Actor, Permission, RequestId};
 use habeas_store::audit::Stream as EventStream;
@@ -285,6 +285,10 @@ impl Casework {
     /// The package that a link leads to; whatever else is wrong with it is nobody's business.
     async fn package_of_link(&self, link: &Link) -> Result<Package, CaseworkError> {
         let request = self.stored_request(link.request).await?;
+        // What was begun may be continued after it closed the request; what was withdrawn is not handed over.
+        if request.state != RequestState::Delivering && request.outcome != Some(Outcome::Downloaded) {
+            return Err(CaseworkError::LinkUnusable);
+        }
         self.built_package(&request).await.map_err(|error| match error {
             CaseworkError::PackageNotReady { .. } => error,
             _ => CaseworkError::LinkUnusable,
@@ -416,6 +420,9 @@ impl Casework {
         grant: Option<&str>,
     ) -> Result<DownloadPage, CaseworkError> {
         let link = self.usable_link(Purpose::Download, token).await?;
+        if self.stored_request(link.request).await?.state != RequestState::Delivering {
+            return Err(CaseworkError::LinkUnusable);
+        }
         let now = self.store.environment().now();
         let package = packages::find(&mut self.store.reader().await?, link.request).await?;
         Ok(DownloadPage {
@@ -440,6 +447,7 @@ impl Casework {
     pub async fn send_code(&self, token: &str) -> Result<(), CaseworkError> {
         self.by_link(Purpose::Download, token, |unit, changes, mut link| {
             Box::pin(async move {
+                refuse_unless_delivering(changes, &link)?;
                 let now = changes.now;
                 match link.codes_since.map(|since| after(since, WINDOW)) {
                     Some(until) if now < until => {
@@ -474,6 +482,7 @@ impl Casework {
         // A wrong try is counted by a unit that succeeds, or it would be undone.
         self.by_link(Purpose::Download, token, move |unit, changes, mut link| {
             Box::pin(async move {
+                refuse_unless_delivering(changes, &link)?;
                 let now = changes.now;
                 let is_open =
                     link.code_until.is_some_and(|until| now < until) && link.codes_tried < MOST_TRIES;
@@ -553,6 +562,14 @@ impl Casework {
             })
         })
         .await
+    }
+}
+
+/// A link outlives a request that was withdrawn, but leads nowhere then.
+fn refuse_unless_delivering(changes: &Changes, link: &Link) -> Result<(), CaseworkError> {
+    match changes.requests.get(&link.request).map(|request| request.state) {
+        Some(RequestState::Delivering) => Ok(()),
+        _ => Err(CaseworkError::LinkUnusable),
     }
 }
 

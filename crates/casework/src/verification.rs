@@ -97,6 +97,8 @@ impl Casework {
     pub async fn verification_page(&self, token: &str) -> Result<VerificationPage, CaseworkError> {
         let link = self.usable_link(Purpose::Verify, token).await?;
         let request = self.stored_request(link.request).await?;
+        // Overtaken by what happened to the request: there is nothing to confirm any more.
+        lifecycle::target(request.standing(), Action::Verify).map_err(|_| CaseworkError::LinkUnusable)?;
         Ok(VerificationPage { right: request.right, expires_at: link.expires_at })
     }
 

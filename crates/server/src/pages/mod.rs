@@ -44,6 +44,7 @@ pub(crate) fn routes(state: &ServerState) -> Router<ServerState> {
         pages
             .route(&format!("/{page}"), any(nowhere))
             .route(&format!("/{page}/"), any(nowhere))
+            .route(&format!("/{page}/{{token}}/"), any(nowhere))
             .route(&format!("/{page}/{{token}}/{{*rest}}"), any(nowhere))
     });
     guarded(pages, state)

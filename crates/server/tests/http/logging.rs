@@ -8,8 +8,26 @@ use serde_json::json;
 
 use crate::world::{ANA, World, new_request, request};
 
+/// What this thread writes into the log.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Listens until what comes back is dropped.
+    pub(crate) fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::DEBUG)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
 
 impl Write for Log {
     fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
@@ -27,13 +45,7 @@ async fn a_call_is_one_line_without_personal_data_and_query_strings() {
     let key = world.key(&[Role::RequestAdmin]).await;
     let actor = world.actor(&key).await.unwrap().name;
     let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::DEBUG)
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = log.listen();
     let made = world.call(&key, "POST", "/api/v1/requests", Some(&new_request(json!({})))).await.good();
     let path = format!("/api/v1/requests/{}?wait=0", made["id"].as_str().unwrap());
     let mut call = request("GET", &path, Some(&key), None);
@@ -43,7 +55,7 @@ async fn a_call_is_one_line_without_personal_data_and_query_strings() {
     world.call(&key, "GET", &format!("/api/v1/{ANA}?email={ANA}"), None).await;
     drop(guard);
 
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     let lines: Vec<_> = log.lines().filter(|line| line.contains("answered")).collect();
     assert_eq!(lines.len(), 4, "{log}");
     for part in

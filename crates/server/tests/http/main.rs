@@ -12,6 +12,7 @@ mod errors;
 mod health;
 mod logging;
 mod package;
+mod pages;
 mod requests;
 mod review;
 mod roles;

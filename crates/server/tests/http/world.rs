@@ -86,14 +86,17 @@ impl World {
     }
 
     pub(crate) async fn with(options: ServerOptions) -> Self {
+        Self::with_settings(options, CaseworkSettings::default()).await
+    }
+
+    pub(crate) async fn with_settings(options: ServerOptions, settings: CaseworkSettings) -> Self {
         let (clock, environment) = habeas_testing::environment();
         let database = TestDatabase::sqlite();
         let store = database.open(&environment).await;
         let vendor = Vendor::default();
         let catalogue = Arc::new(Catalogue::default().with(Box::new(Stub)));
         let source = Arc::new(vendor.clone());
-        let casework =
-            Casework::new(store, Storage::in_memory(), catalogue, source, CaseworkSettings::default());
+        let casework = Casework::new(store, Storage::in_memory(), catalogue, source, settings);
         let state = ServerState::new(casework.clone(), options);
         let (network, local) = (router(state.clone()), local_router(state));
         Self { clock, casework, vendor, network, local, database }
