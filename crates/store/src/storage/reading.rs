@@ -72,12 +72,9 @@ pub(super) async fn open(
     from: u64,
 ) -> Result<ObjectReader, StorageError> {
     let opening = Opening::of(&*objects, id, key).await?;
-    let length = opening.length()?;
-    if from >= length {
-        return Ok(futures::stream::empty().boxed());
-    }
-    let first = from / PIECE as u64;
-    let skipped = usize::try_from(from % PIECE as u64).unwrap_or_default();
+    // Also who asks for nothing gets the last piece opened: an object that was cut off must not pass for a shorter one.
+    let first = (from / PIECE as u64).min(opening.last());
+    let skipped = usize::try_from(from - first * PIECE as u64).unwrap_or(usize::MAX);
     let options = GetOptions {
         range: Some(GetRange::Bounded(Opening::start(first)..opening.size)),
         ..GetOptions::default()
@@ -117,7 +114,9 @@ impl Reading {
         let mut plain = Bytes::from(self.opening.open(self.piece, &sealed)?);
         self.piece += 1;
         let skipped = std::mem::take(&mut self.skipped).min(plain.len());
-        Ok(Some(plain.split_off(skipped)))
+        let wanted = plain.split_off(skipped);
+        // Only of the last piece is nothing left.
+        Ok(Some(wanted).filter(|wanted| !wanted.is_empty()))
     }
 }
 
@@ -144,23 +143,32 @@ impl BlockingReader {
         Self { objects, runtime, id, key: key.clone(), opening: None, piece: None, at: 0 }
     }
 
+    /// What opens the object, once its last piece did: its length is not to be believed before.
     fn opening(&mut self) -> Result<&Opening, StorageError> {
-        if self.opening.is_none() {
-            let opening = self.runtime.block_on(Opening::of(&*self.objects, self.id, &self.key))?;
-            self.opening = Some(opening);
-        }
-        self.opening.as_ref().ok_or(StorageError::Interrupted)
+        let opening = match self.opening.take() {
+            Some(opening) => opening,
+            None => {
+                let opening = self.runtime.block_on(Opening::of(&*self.objects, self.id, &self.key))?;
+                let last = opening.last();
+                self.piece = Some((last, self.fetch(&opening, last)?));
+                opening
+            }
+        };
+        Ok(self.opening.insert(opening))
+    }
+
+    fn fetch(&self, opening: &Opening, piece: u64) -> Result<Vec<u8>, StorageError> {
+        let range = Opening::start(piece)..Opening::start(piece + 1).min(opening.size);
+        let sealed = self.runtime.block_on(self.objects.get_range(&place(self.id), range))?;
+        opening.open(piece, &sealed)
     }
 
     fn load(&mut self, piece: u64) -> Result<(), StorageError> {
         if self.piece.as_ref().is_some_and(|(at, _)| *at == piece) {
             return Ok(());
         }
-        let size = self.opening()?.size;
-        let range = Opening::start(piece)..Opening::start(piece + 1).min(size);
-        let sealed = self.runtime.block_on(self.objects.get_range(&place(self.id), range))?;
-        let plain = self.opening()?.open(piece, &sealed)?;
-        self.piece = Some((piece, plain));
+        let opening = self.opening.as_ref().ok_or(StorageError::Interrupted)?;
+        self.piece = Some((piece, self.fetch(opening, piece)?));
         Ok(())
     }
 }

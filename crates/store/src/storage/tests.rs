@@ -111,6 +111,9 @@ async fn what_was_altered_moved_or_cut_off_does_not_open() {
     assert!(is_refused(sealed[..HEADER + piece].to_vec(), id(1), &key).await, "a piece is missing");
     assert!(is_refused(sealed[..HEADER + 3].to_vec(), id(1), &key).await, "cut off within a piece");
     assert!(is_refused(sealed[..3].to_vec(), id(1), &key).await, "cut off within the header");
+    assert!(is_refused(sealed[..HEADER].to_vec(), id(1), &key).await, "cut off after the header");
+    // As long as an object without content: it must not pass for one.
+    assert!(is_refused(sealed[..HEADER + TAG].to_vec(), id(1), &key).await, "cut off to look empty");
     assert!(is_refused([sealed.as_slice(), &[0; 40]].concat(), id(1), &key).await, "something was appended");
     let swapped = [
         &sealed[..HEADER],
@@ -122,6 +125,100 @@ async fn what_was_altered_moved_or_cut_off_does_not_open() {
     assert!(is_refused(sealed.clone(), id(3), &key).await, "it is another object's");
     assert!(is_refused(sealed, id(1), &other).await, "sealed with another key");
     assert!(matches!(get(&storage, id(9), &key, 0).await, Err(StorageError::Missing)));
+}
+
+#[tokio::test]
+async fn what_was_cut_off_is_refused_also_beyond_its_new_end() {
+    let (storage, key) = (Storage::in_memory(), key("a"));
+    put(&storage, id(1), &key, &plain(3 * PIECE)).await;
+    let sealed = storage.objects.get(&place(id(1))).await.unwrap().bytes().await.unwrap();
+    for left in [HEADER + TAG, HEADER + PIECE + TAG, HEADER + PIECE + 2 * TAG, HEADER + 2 * (PIECE + TAG)] {
+        storage.objects.put(&place(id(1)), sealed.slice(..left).into()).await.unwrap();
+        for from in [0, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE - 1, 3 * PIECE, 9 * PIECE] {
+            let read = get(&storage, id(1), &key, from as u64).await;
+            assert!(matches!(read, Err(StorageError::Altered)), "{left} bytes left, read from {from}");
+        }
+    }
+}
+
+/// Does something with a blocking reader where it may wait.
+async fn blocking<T: Send + 'static>(
+    storage: &Storage,
+    (id, key): (ObjectId, &DataKey),
+    work: impl FnOnce(BlockingReader) -> T + Send + 'static,
+) -> T {
+    let reader = storage.blocking_reader(tokio::runtime::Handle::current(), id, key);
+    tokio::task::spawn_blocking(move || work(reader)).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_blocking_reader_seeks_like_a_file() {
+    let (storage, key) = (Storage::in_memory(), key("a"));
+    let bytes = plain(2 * PIECE + 9);
+    put(&storage, id(1), &key, &bytes).await;
+    blocking(&storage, (id(1), &key), move |mut reader| {
+        let length = bytes.len() as u64;
+        assert_eq!(reader.seek(SeekFrom::End(-4)).unwrap(), length - 4);
+        let mut end = Vec::new();
+        reader.read_to_end(&mut end).unwrap();
+        assert_eq!(end, bytes[bytes.len() - 4..]);
+        assert_eq!(reader.stream_position().unwrap(), length);
+        assert_eq!(reader.seek(SeekFrom::Current(-(PIECE as i64) - 9)).unwrap(), PIECE as u64);
+        let mut across = vec![0; PIECE + 3];
+        reader.read_exact(&mut across).unwrap();
+        assert_eq!(across, bytes[PIECE..2 * PIECE + 3], "over the border of two pieces");
+        for before in [SeekFrom::Current(-(3 * PIECE as i64)), SeekFrom::End(-(3 * PIECE as i64))] {
+            assert_eq!(reader.seek(before).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
+        assert_eq!(reader.stream_position().unwrap(), (2 * PIECE + 3) as u64, "a refused move moves nothing");
+        assert_eq!(reader.seek(SeekFrom::End(5)).unwrap(), length + 5);
+        assert_eq!(reader.read(&mut [0; 8]).unwrap(), 0, "nothing is behind the end");
+        assert_eq!(reader.seek(SeekFrom::Start(0)).unwrap(), 0);
+        assert_eq!(reader.read(&mut []).unwrap(), 0);
+        let mut whole = Vec::new();
+        reader.read_to_end(&mut whole).unwrap();
+        assert_eq!(whole, bytes);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_blocking_reader_refuses_what_was_altered_or_is_missing() {
+    let (storage, key, other) = (Storage::in_memory(), key("a"), key("another"));
+    let refusal = async |id: ObjectId, key: &DataKey| -> String {
+        let read = move |mut reader: BlockingReader| reader.read_to_end(&mut Vec::new());
+        blocking(&storage, (id, key), read).await.unwrap_err().to_string()
+    };
+    put(&storage, id(1), &key, &plain(2 * PIECE)).await;
+    put(&storage, id(2), &key, b"").await;
+    let altered = StorageError::Altered.to_string();
+    assert_eq!(refusal(id(1), &other).await, altered);
+    assert_eq!(refusal(id(2), &other).await, altered, "also of nothing");
+    assert_eq!(refusal(id(9), &key).await, StorageError::Missing.to_string());
+    let sealed = storage.objects.get(&place(id(1))).await.unwrap().bytes().await.unwrap();
+    for left in [HEADER + TAG, HEADER + PIECE + TAG, sealed.len() - 1] {
+        storage.objects.put(&place(id(1)), sealed.slice(..left).into()).await.unwrap();
+        assert_eq!(refusal(id(1), &key).await, altered, "{left} bytes are left");
+        // Its end, by which the whole is found, must not be believed either.
+        let end = blocking(&storage, (id(1), &key), |mut reader| reader.seek(SeekFrom::End(0))).await;
+        assert_eq!(end.unwrap_err().to_string(), altered, "{left} bytes are left");
+    }
+}
+
+#[tokio::test]
+async fn many_parts_are_written_to_a_directory_and_read_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (storage, key) = (Storage::open(directory.path()).unwrap(), key("a"));
+    let bytes = plain((11 << 20) + 3);
+    let stored = put(&storage, id(1), &key, &bytes).await;
+    assert_eq!(stored.bytes, bytes.len() as u64);
+    for from in [0, 5 << 20, (5 << 20) + PIECE + 1, bytes.len() - 1] {
+        let read = get(&storage, id(1), &key, from as u64).await.unwrap();
+        assert!(read == bytes[from..], "from {from}");
+    }
+    // What is on the disk shows nothing of it.
+    let sealed = std::fs::read(directory.path().join(id(1).to_string())).unwrap();
+    assert!(!sealed.windows(64).any(|part| part == &bytes[..64]));
 }
 
 #[tokio::test]
@@ -138,9 +235,11 @@ async fn what_is_not_finished_is_not_there() {
     // A process that was killed leaves its file behind.
     let stray = directory.path().join("packages").join(format!("{}#7", id(1)));
     std::fs::write(&stray, b"half").unwrap();
+    let anothers = directory.path().join("packages").join(format!("{}#7", id(2)));
+    std::fs::write(&anothers, b"half").unwrap();
     put(&storage, id(2), &key, b"whole").await;
     storage.delete(id(1)).await.unwrap();
-    assert!(!stray.exists());
+    assert!(!stray.exists() && anothers.exists(), "what is another's stays");
     assert_eq!(get(&storage, id(2), &key, 0).await.unwrap(), b"whole");
     storage.delete(id(2)).await.unwrap();
     storage.delete(id(2)).await.unwrap();
@@ -209,4 +308,8 @@ async fn a_full_disk_is_told_apart() {
     let refused = writer.finish().await.unwrap_err();
     assert!(matches!(refused, StorageError::Full), "{refused}");
     assert!(refused.to_string().contains("free space"));
+    // Larger than what is kept back until the end: the disk refuses while more is being written.
+    let mut writer = storage.writer(&environment(), id(1), &key("a"));
+    assert!(matches!(writer.write(&plain(12 << 20)).await, Err(StorageError::Full)));
+    assert!(matches!(get(&storage, id(1), &key("a"), 0).await, Err(StorageError::Missing)));
 }
