@@ -25,6 +25,9 @@ use crate::{installation, migrate};
 
 const PREPARED_STATEMENTS: usize = 256;
 
+/// How long the forgetting of traces waits for readers: writers wait as long.
+const FORGETTING_WAITS: Duration = Duration::from_millis(200);
+
 /// A database that is up to date and opened with the right keys.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -298,7 +301,7 @@ impl Store {
         match &self.pools {
             Pools::Sqlite { readers, .. } => {
                 let options = (*readers.connect_options()).clone().read_only(false);
-                let mut connection = options.connect().await?;
+                let mut connection = options.busy_timeout(FORGETTING_WAITS).connect().await?;
                 let row = sqlx::raw_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&mut connection).await?;
                 connection.close().await?;
                 Ok(row.try_get::<i64, _>(0)? == 0)

@@ -28,5 +28,6 @@ mod requests;
 mod runs;
 mod settling;
 mod tampering;
+mod traces;
 mod units;
 mod upgrading;
