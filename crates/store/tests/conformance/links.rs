@@ -5,9 +5,15 @@ use habeas_store::due_work::{self, DueWorkKind, NewDueWork};
 use habeas_store::links::{self, Link};
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::common::Fixture;
+use crate::common::{Fixture, assert_same};
 
-on_both_databases![a_link_is_found_by_its_hash_alone, links_are_used_up_together, links_go_with_their_work];
+on_both_databases![
+    a_link_is_found_by_its_hash_alone,
+    links_are_used_up_together,
+    links_go_with_their_work,
+    a_locked_link_is_written_back_and_cleared,
+    the_newest_end_is_of_links_that_can_be_used,
+];
 
 fn link(fixture: &Fixture, hash: u8, purpose: &str, request: RequestId) -> Link {
     let id = LinkId::new(fixture.environment.unique());
@@ -88,4 +94,63 @@ async fn links_go_with_their_work(database: TestDatabase) {
     assert!(links::of_request(&mut reader, request).await.unwrap().is_empty());
     assert!(due_work::next_of(&mut reader, gone).await.unwrap().is_none());
     assert!(due_work::next_of(&mut reader, stays).await.unwrap().is_some());
+}
+
+async fn a_locked_link_is_written_back_and_cleared(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let request = fixture.request_id();
+    let run = fixture.run(request, ConnectionId::new(fixture.environment.unique())).id;
+    let fresh = Link { run: Some(run), ..link(&fixture, 1, "contact", request) };
+    let full = Link {
+        expires_at: fixture.later(600),
+        used_at: Some(fixture.later(1)),
+        code_hash: Some(vec![0, 255]),
+        code_until: Some(fixture.later(2)),
+        codes_tried: 3,
+        codes_sent: 4,
+        codes_since: Some(fixture.later(3)),
+        grant_hash: Some(vec![39, 0]),
+        grant_until: Some(fixture.later(4)),
+        ..fresh.clone()
+    };
+    let (id, missing) = (fresh.id, LinkId::new(fixture.environment.unique()));
+    let inserted = fresh.clone();
+    keep!(fixture, |unit| links::insert(unit.connection(), &[inserted]).await);
+    for link in [fresh.clone(), full, fresh] {
+        let saved = link.clone();
+        let found = keep!(fixture, |unit| {
+            links::save(unit.connection(), &saved).await?;
+            assert!(links::lock(unit.connection(), missing).await?.is_none());
+            links::lock(unit.connection(), id).await
+        });
+        assert_same(&found, &Some(link));
+    }
+    assert_eq!(links::request_of(&mut fixture.reader().await, missing).await.unwrap(), None);
+}
+
+async fn the_newest_end_is_of_links_that_can_be_used(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let request = fixture.request_id();
+    let until = |hash, seconds| Link {
+        expires_at: fixture.later(seconds),
+        ..link(&fixture, hash, "download", request)
+    };
+    let (first, longest, used) = (until(1, 60), until(2, 90), until(3, 120));
+    let (early, late) = (fixture.now(), fixture.later(30));
+    let id = used.id;
+    let used_up = Link { used_at: Some(early), ..used.clone() };
+    let expected = longest.expires_at;
+    keep!(fixture, |unit| {
+        links::insert(unit.connection(), &[first, longest, used]).await?;
+        links::save(unit.connection(), &used_up).await
+    });
+    let newest = async || links::newest_end(&mut fixture.reader().await, "download", request).await.unwrap();
+    assert_eq!(newest().await, Some(expected));
+    keep!(fixture, |unit| links::use_up(unit.connection(), "download", (request, None), late).await);
+    assert_eq!(newest().await, None);
+    let found = links::of_request(&mut fixture.reader().await, request).await.unwrap();
+    let used_at = |link: &Link| if link.id == id { early } else { late };
+    assert!(found.iter().all(|link| link.used_at == Some(used_at(link))), "what was used keeps its time");
+    keep!(fixture, |unit| links::forget(unit.connection(), []).await);
+    assert_eq!(links::of_request(&mut fixture.reader().await, request).await.unwrap().len(), 3);
 }

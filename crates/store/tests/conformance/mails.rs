@@ -5,9 +5,14 @@ use habeas_store::due_work::{self, DueWorkKind, NewDueWork};
 use habeas_store::mails::{self, Mail};
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::common::{Fixture, sealed};
+use crate::common::{Fixture, assert_same, sealed};
 
-on_both_databases![a_mail_is_kept_as_it_stands, what_a_mail_said_is_forgotten_and_that_it_was_sent_is_not];
+on_both_databases![
+    a_mail_is_kept_as_it_stands,
+    what_a_mail_said_is_forgotten_and_that_it_was_sent_is_not,
+    what_waits_is_dropped_for_one_audience,
+    a_problem_goes_when_the_mail_leaves,
+];
 
 fn mail(fixture: &Fixture, request: RequestId, audience: &str) -> Mail {
     Mail {
@@ -86,4 +91,53 @@ async fn what_a_mail_said_is_forgotten_and_that_it_was_sent_is_not(database: Tes
     assert!(due_work::next_of(&mut reader, queued).await.unwrap().is_none(), "it never leaves");
     let others = mails::of_request(&mut reader, other).await.unwrap();
     assert_eq!(others[0].content, sealed(b"to whom it may concern"));
+}
+
+async fn what_waits_is_dropped_for_one_audience(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let (request, other) = (fixture.request_id(), fixture.request_id());
+    let all = [
+        mail(&fixture, request, "contact"),
+        mail(&fixture, request, "subject"),
+        mail(&fixture, other, "contact"),
+    ];
+    let [dropped, queued, anothers] = all.each_ref().map(|mail| mail.id);
+    keep!(fixture, |unit| {
+        mails::insert(unit.connection(), &all).await?;
+        mails::note_sending(unit.connection(), []).await?;
+        mails::save(unit.connection(), []).await?;
+        mails::drop_queued(unit.connection(), request, "contact").await
+    });
+    let found = keep!(fixture, |unit| {
+        assert!(mails::lock(unit.connection(), []).await?.is_empty());
+        mails::lock(unit.connection(), [dropped, queued, anothers]).await
+    });
+    let state = |id| found.iter().find(|mail| mail.id == id).unwrap().state.as_str();
+    assert_eq!([dropped, queued, anothers].map(state), ["dropped", "queued", "queued"]);
+    let mut reader = fixture.reader().await;
+    assert_eq!(mails::count_queued(&mut reader).await.unwrap(), 2);
+    assert!(mails::count_failed(&mut reader, [request, other]).await.unwrap().is_empty());
+    assert!(mails::count_failed(&mut reader, []).await.unwrap().is_empty());
+}
+
+async fn a_problem_goes_when_the_mail_leaves(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let request = fixture.request_id();
+    let written = mail(&fixture, request, "subject");
+    let refused = Mail {
+        attempts: 1,
+        problem: Some(("mail_refused".to_owned(), "a \"quoted\" word, and \u{e9}".to_owned())),
+        content: sealed(&[0, 255, 39]),
+        ..written.clone()
+    };
+    let sent =
+        Mail { state: "sent".to_owned(), problem: None, sent_at: Some(fixture.later(60)), ..refused.clone() };
+    keep!(fixture, |unit| mails::insert(unit.connection(), &[written]).await);
+    for mail in [refused, sent] {
+        let saved = mail.clone();
+        keep!(fixture, |unit| mails::save(unit.connection(), [&saved]).await);
+        let found = mails::of_request(&mut fixture.reader().await, request).await.unwrap();
+        assert_same(&found, &std::slice::from_ref(&mail));
+        assert_eq!(found[0].content, mail.content);
+    }
 }

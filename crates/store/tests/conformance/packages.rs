@@ -5,12 +5,14 @@ use habeas_store::packages::{self, Package, PackagePlace};
 use habeas_store::{objects, records};
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::common::{Fixture, sealed};
+use crate::common::{Fixture, assert_same, sealed};
 
 on_both_databases![
     packages_are_replaced,
     what_was_handed_over_counts_without_gaps,
     a_package_is_as_heavy_as_what_is_left_selected,
+    a_package_changes_its_place_and_keeps_its_size,
+    content_goes_with_its_request_alone,
 ];
 
 async fn packages_are_replaced(database: TestDatabase) {
@@ -86,4 +88,73 @@ async fn a_package_is_as_heavy_as_what_is_left_selected(database: TestDatabase) 
     });
     let weights = packages::weigh(&mut fixture.reader().await, [request]).await.unwrap();
     assert_eq!(weights[&request], (weight, 1_000));
+}
+
+async fn a_package_changes_its_place_and_keeps_its_size(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let id = fixture.request_id();
+    let planned = Package {
+        place: PackagePlace::Object(None),
+        problem: Some("the storage is full".to_owned()),
+        ..fixture.package(id, b"")
+    };
+    let counted = |length: usize| Package {
+        bytes: Some(length as u64),
+        sha256: Some(vec![0, 255]),
+        ..fixture.package(id, &vec![9; length])
+    };
+    let (small, large) = (counted(3), counted(300_000));
+    keep!(fixture, |unit| packages::save(unit.connection(), &[planned]).await);
+    let found = async || packages::find(&mut fixture.reader().await, id).await.unwrap().unwrap();
+    let planned = found().await;
+    assert!(matches!(planned.place, PackagePlace::Object(None)));
+    assert_eq!((planned.bytes, planned.sha256, planned.handed), (None, None, 0));
+    assert_eq!((planned.problem.as_deref(), planned.delivered_at), (Some("the storage is full"), None));
+    for package in [small, large] {
+        let saved = package.clone();
+        keep!(fixture, |unit| packages::save(unit.connection(), &[saved]).await);
+        assert_same(&found().await, &package);
+        let (PackagePlace::Row(content), PackagePlace::Row(expected)) = (found().await.place, package.place)
+        else {
+            panic!("its bytes are in the database");
+        };
+        assert_eq!(content, expected);
+    }
+}
+
+async fn content_goes_with_its_request_alone(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let connection = fixture.connection_id();
+    let runs = [fixture.run(fixture.request_id(), connection), fixture.run(fixture.request_id(), connection)];
+    let [gone, stays] = [runs[0].request, runs[1].request];
+    let nothing = fixture.request_id();
+    let rows = runs.each_ref().map(|run| fixture.record(run, "contact"));
+    let weight = rows[1].content.as_bytes().len() as u64;
+    let both = [fixture.package(gone, b"a"), fixture.package(stays, &[0; 300_000])];
+    let new = || ObjectId::new(fixture.environment.unique());
+    let (first, second, doomed) = (new(), new(), new());
+    let now = fixture.now();
+    keep!(fixture, |unit| {
+        records::insert(unit.connection(), &rows).await?;
+        packages::save(unit.connection(), &both).await?;
+        objects::intend(unit.connection(), &[(first, stays), (second, stays), (doomed, gone)], now).await?;
+        objects::keep(unit.connection(), [(first, 1 << 40), (second, 5), (doomed, 7)]).await?;
+        objects::doom(unit.connection(), [gone]).await
+    });
+    let weights = packages::weigh(&mut fixture.reader().await, [gone, stays, nothing]).await.unwrap();
+    assert_eq!(weights.len(), 2, "nothing is known of a request without records");
+    assert_eq!(weights[&stays], (weight, (1 << 40) + 5));
+    assert_eq!(weights[&gone].1, 0, "what is given up weighs nothing");
+    keep!(fixture, |unit| {
+        records::delete_content(unit.connection(), []).await?;
+        records::delete_content(unit.connection(), [gone]).await?;
+        packages::note_problem(unit.connection(), gone, "gone").await?;
+        packages::note_handed(unit.connection(), gone, (0, 1)).await?;
+        packages::note_delivered(unit.connection(), gone, now).await
+    });
+    let mut reader = fixture.reader().await;
+    assert!(packages::find(&mut reader, gone).await.unwrap().is_none());
+    assert!(packages::find(&mut reader, stays).await.unwrap().is_some());
+    let weights = packages::weigh(&mut reader, [gone, stays]).await.unwrap();
+    assert!(!weights.contains_key(&gone) && weights.contains_key(&stays));
 }
