@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use habeas_domain::operation::{OperationKind, OperationStatus};
-use habeas_domain::{ApiKeyId, IdentifierType, Role};
+use habeas_domain::{ApiKeyId, IdentifierType, RequestId, Role};
 use habeas_store::api_keys::{self, ApiKey};
 use habeas_store::audit::{Stream, seal, verify::verify};
 use habeas_store::connections::{self, StoredConnection};
@@ -11,9 +11,10 @@ use habeas_store::data_keys::NewDataKeys;
 use habeas_store::idempotency::{self, Remembered};
 use habeas_store::operations::{self, Operation, Which};
 use habeas_store::pace::{self, Spacing};
+use habeas_store::packages::{self, PackagePlace};
 use habeas_store::requests::{self, Request};
 use habeas_store::runs::{self, Run};
-use habeas_store::{Database, KeyPurpose, Keyring, StoreError, due_work, migrate, packages, records};
+use habeas_store::{Database, KeyPurpose, Keyring, StoreError, due_work, migrate, records};
 use habeas_testing::{TestDatabase, keyring, master_key, on_both_databases};
 
 use crate::common::{Fixture, assert_same, note, sealed};
@@ -24,6 +25,7 @@ on_both_databases![
     what_version_1_wrote_is_read_and_worked_on,
     another_master_key_leaves_version_1_as_it_is,
     many_starters_upgrade_version_1_once,
+    a_package_of_version_2_is_delivered_by_the_newest,
 ];
 
 /// What an older program wrote, as the newest one reads it.
@@ -240,4 +242,30 @@ async fn many_starters_upgrade_version_1_once(database: TestDatabase) {
     }
     let mut raw = database.raw().await;
     assert_eq!(raw.number("SELECT count(*) FROM schema_versions").await, migrate::NEWEST);
+}
+
+async fn a_package_of_version_2_is_delivered_by_the_newest(database: TestDatabase) {
+    let database = database.without_schema().await;
+    let (_, environment) = habeas_testing::environment();
+    let opened = Database::open(database.url(), &environment).await.unwrap();
+    assert_eq!(opened.migrate_to(2).await.unwrap(), (0, 2));
+    let (id, at) = (RequestId::new(environment.unique()), environment.now());
+    let mut raw = database.raw().await;
+    assert!(!raw.columns("packages").await.contains(&"bytes".to_owned()));
+    let content = raw.bytes(&[0, 39, 255]);
+    let values = format!("'{id}', {content}, {}", at.as_millisecond());
+    raw.run(format!("INSERT INTO packages (request_id, content, created_at) VALUES ({values})")).await;
+    drop((raw, opened));
+
+    let fixture = Fixture::on(database).await;
+    let found = packages::find(&mut fixture.reader().await, id).await.unwrap().unwrap();
+    assert_eq!((found.created_at, found.bytes, found.sha256), (at, None, None));
+    assert_eq!((found.problem, found.handed, found.delivered_at), (None, 0, None));
+    assert!(matches!(found.place, PackagePlace::Row(content) if content == sealed(&[0, 39, 255])));
+    keep!(fixture, |unit| {
+        packages::note_handed(unit.connection(), id, (0, 3)).await?;
+        packages::note_delivered(unit.connection(), id, at).await
+    });
+    let found = packages::find(&mut fixture.reader().await, id).await.unwrap().unwrap();
+    assert_eq!((found.handed, found.delivered_at), (3, Some(at)));
 }
