@@ -7,11 +7,13 @@
 mod support;
 
 mod behaviour;
+mod certificates;
 mod contacts;
 mod crashes;
 mod delivery;
 mod events;
 mod faults;
+mod files;
 mod forgetting;
 mod jobs;
 mod mails;

@@ -25,8 +25,10 @@ use habeas_sandbox::{Sandbox, SandboxOptions};
 use habeas_store::storage::Storage;
 use habeas_testing::TestDatabase;
 
+pub(crate) use room::Room;
 pub(crate) use time::{Pace, Time};
 
+mod room;
 mod time;
 mod work;
 
@@ -238,6 +240,12 @@ impl Company {
 
     pub(crate) async fn with(database: TestDatabase, setup: Setup) -> Self {
         Self::with_outside(database, setup, Outside::default()).await
+    }
+
+    /// A company whose large contents lie in a place that may be full.
+    pub(crate) async fn with_room(database: TestDatabase, setup: Setup, room: &Room) -> Self {
+        let outside = Outside { storage: room.storage(), mailbox: Mailbox::default() };
+        Self::with_outside(database, setup, outside).await
     }
 
     async fn with_outside(database: TestDatabase, setup: Setup, outside: Outside) -> Self {

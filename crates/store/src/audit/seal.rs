@@ -112,14 +112,15 @@ pub async fn newest(connection: &mut Connection) -> Result<Option<Seal>, StoreEr
     row.as_ref().map(Seal::read).transpose()
 }
 
-/// Whether there are events that no seal covers.
+/// Whether there are events that no seal covers. The events themselves are looked at, not how many there should be: in a
+/// log whose end was cut off nothing is left to seal, and whoever waits for that would wait for ever.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn is_due(connection: &mut Connection) -> Result<bool, StoreError> {
     let row = connection
         .sql(sql!(
-            "SELECT CAST((SELECT events FROM audit_log WHERE id = 1)
+            "SELECT CAST(coalesce((SELECT max(position) FROM audit_events), 0)
                  - coalesce((SELECT max(last_position) FROM audit_seals), 0) AS BIGINT)"
         ))
         .first()
