@@ -6,7 +6,7 @@ use habeas_domain::{Actor, DueWorkId, MailId, Permission, RequestId};
 use habeas_store::audit::Stream;
 use habeas_store::due_work::{self, DueWorkKind, Lease, NewDueWork, Postponement};
 use habeas_store::mails::{self, Mail};
-use habeas_store::{KeyPurpose, Unit, data_keys};
+use habeas_store::{KeyPurpose, StoreError, Unit, data_keys};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -197,7 +197,7 @@ impl Casework {
     /// Has a mail that failed, or waits for its next attempt, handed over now.
     ///
     /// # Errors
-    /// If there is no such mail, it has left already, or the actor may not work on requests.
+    /// If there is no such mail, it has left already, whom it was for is forgotten, or the actor may not work on requests.
     pub async fn retry_mail(&self, actor: &Actor, id: RequestId, mail: MailId) -> Result<(), CaseworkError> {
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
@@ -208,6 +208,10 @@ impl Casework {
                 let has_left = [MailState::Sent, MailState::Written].map(MailState::as_str);
                 if has_left.contains(&found.state.as_str()) {
                     return Err(CaseworkError::MailHasLeft);
+                }
+                let keyring = unit.keyring();
+                if data_keys::load(unit.connection(), &keyring, [id], KeyPurpose::Case).await?.is_empty() {
+                    return Err(StoreError::Forgotten("the personal data of this request").into());
                 }
                 found.state = MailState::Queued.as_str().to_owned();
                 mails::save(unit.connection(), [&found]).await?;
@@ -261,6 +265,7 @@ async fn report(unit: &mut Unit, reports: Vec<(Lease, MailOutcome)>) -> Result<(
     let now = unit.now();
     for (lease, outcome) in reports {
         let Some(mail) = found.iter_mut().find(|mail| mail.id.to_string() == lease.object) else { continue };
+        let attempts = mail.attempts + 1;
         let state = match outcome {
             MailOutcome::Sent => MailState::Sent,
             MailOutcome::Written => MailState::Written,
@@ -291,7 +296,7 @@ async fn report(unit: &mut Unit, reports: Vec<(Lease, MailOutcome)>) -> Result<(
             MailState::Written => "mail.written",
             _ => "mail.failed",
         };
-        let data = json!({"mail": mail.kind, "audience": mail.audience, "attempts": mail.attempts + 1});
+        let data = json!({"mail": mail.kind, "audience": mail.audience, "attempts": attempts});
         unit.record(Stream::Request(mail.request), &Actor::system(), kind, mail.id, data);
     }
     mails::save(unit.connection(), &found).await?;

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use habeas_casework::contacts::{Answer, ContactAnswer};
+use habeas_casework::intake::{Delivery, NewRequest};
 use habeas_casework::mails::MAIL_LANE;
 use habeas_casework::{CaseworkError, mails::MailCase};
-use habeas_domain::{Outcome, RequestId, RequestState, Right, RunStatus};
+use habeas_domain::reason::DenialReason;
+use habeas_domain::{IdentifierType, Outcome, RequestId, RequestState, Right, RunStatus};
 use habeas_engine::mailer::MailFailure;
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::support::{ANA, Company, LEASE, LEASE_MS, Setup, System, TEAM, operator};
+use crate::support::{ANA, Company, LEASE, LEASE_MS, Setup, System, TEAM, asking, operator};
 
 on_both_databases![
     the_person_is_told_how_a_deletion_ended,
@@ -18,6 +20,10 @@ on_both_databases![
     a_worker_that_dies_hands_the_same_mail_over_again,
     a_contact_answers_through_the_link_and_uses_it_up,
     the_team_is_told_of_a_silent_contact,
+    a_mail_is_given_up_after_five_days,
+    a_mail_whose_address_is_forgotten_cannot_be_sent,
+    whoever_has_no_address_gets_no_mail,
+    what_is_kept_of_the_mails_of_an_access_opens_nothing,
 ];
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -80,6 +86,10 @@ async fn a_refused_mail_is_shown_and_can_be_tried_again(database: TestDatabase) 
     assert_eq!(company.request(id).await.undelivered_mails, 1);
     let mail = mails(&company, id).await.remove(0).mail;
     assert_eq!(mail.state, "failed");
+    let events = company.casework.events(&operator(), id, 0, 200).await.unwrap().items;
+    let failed: Vec<_> = events.iter().filter(|event| event.kind == "mail.failed").collect();
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].data.contains(r#""attempts":1"#), "it was handed over once: {}", failed[0].data);
     company.outside.mailbox.refuse(None);
     company.casework.retry_mail(&operator(), id, mail.id).await.unwrap();
     company.work().await;
@@ -165,4 +175,89 @@ async fn the_team_is_told_of_a_silent_contact(database: TestDatabase) {
     company.engine.work_until_idle().await;
     let fresh = company.outside.mailbox.token(OWNER, "contact");
     assert!(company.casework.contact_page(&fresh).await.is_ok());
+}
+
+async fn a_mail_is_given_up_after_five_days(database: TestDatabase) {
+    let company = Company::new(database).await;
+    company.outside.mailbox.refuse(Some(away()));
+    let id = company.ask(Right::Deletion, ANA).await;
+    company.work().await;
+    let mut waits = Vec::new();
+    let mut days = 0;
+    while let Some(next) = mails(&company, id).await[0].next_at {
+        waits.push(next.duration_since(company.time.now()));
+        company.time.advance_to(next);
+        company.engine.work_until_idle().await;
+        days =
+            company.time.now().duration_since(mails(&company, id).await[0].mail.created_at).as_hours() / 24;
+    }
+    assert!(waits[0].as_secs() <= 60 && waits[7].as_secs() >= 1_800, "{:?}", &waits[..8]);
+    assert!(waits.iter().all(|wait| wait.as_secs() <= 3_600));
+    assert_eq!(days, 4, "it was tried until the fifth day was over");
+    assert_eq!(states(&company, id).await, [("erased".to_owned(), "failed".to_owned())]);
+    assert_eq!(company.request(id).await.undelivered_mails, 1);
+    assert!(company.outside.mailbox.received().is_empty());
+}
+
+async fn a_mail_whose_address_is_forgotten_cannot_be_sent(database: TestDatabase) {
+    let company = Company::new(database).await;
+    company.outside.mailbox.refuse(Some(MailFailure { lasting: true, ..away() }));
+    let id = company.ask(Right::Deletion, ANA).await;
+    company.work().await;
+    let mail = mails(&company, id).await.remove(0).mail.id;
+    company.time.advance_days(800);
+    company.casework.forget_what_is_due().await.unwrap();
+    assert!(mails(&company, id).await[0].content.is_none());
+    company.outside.mailbox.refuse(None);
+    let refused = company.casework.retry_mail(&operator(), id, mail).await;
+    assert!(matches!(refused, Err(CaseworkError::Forgotten(_))), "{refused:?}");
+    company.work().await;
+    assert_eq!(states(&company, id).await, [("erased".to_owned(), "failed".to_owned())]);
+    assert_eq!(company.casework.queued_mails(&operator()).await.unwrap(), 0);
+}
+
+async fn whoever_has_no_address_gets_no_mail(database: TestDatabase) {
+    let company = Company::with(database, Setup::at(System::SegmentConfig)).await;
+    let mut nameless = asking(Right::Deletion, "customer-4711-0815", true);
+    nameless.identifiers[0].field = "subject.customer_id".to_owned();
+    nameless.identifiers[0].kind = IdentifierType::UserId;
+    let id = company.casework.create_request(&operator(), nameless, None).await.unwrap();
+    let reason = DenialReason::NotACoveredPerson;
+    company.casework.deny(&operator(), id, reason, None, true).await.unwrap();
+    company.engine.work_until_idle().await;
+    assert_eq!(company.outcome(id).await, Some(Outcome::Denied));
+    assert!(company.outside.mailbox.received().is_empty());
+    assert!(company.history(id).await.contains(&"mail.no_address".to_owned()));
+    let events = company.casework.events(&operator(), id, 0, 200).await.unwrap().items;
+    assert!(events.iter().all(|event| !event.data.contains("4711-0815")));
+}
+
+async fn what_is_kept_of_the_mails_of_an_access_opens_nothing(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let new = NewRequest { delivery: Some(Delivery::Mail), ..asking(Right::Access, ANA, false) };
+    let id = company.casework.create_request(&operator(), new, None).await.unwrap();
+    company.work().await;
+    let token = company.outside.mailbox.token(ANA, "download");
+    company.casework.send_code(&token).await.unwrap();
+    company.work().await;
+    let code = company.outside.mailbox.newest(ANA);
+    let digits = code.text.split_whitespace().find(|word| word.len() == 6 && word.parse::<u32>().is_ok());
+    let digits = digits.unwrap().to_owned();
+    let records = company.records(id).await;
+    for mail in company.outside.mailbox.received() {
+        for text in [&mail.subject, &mail.text, &mail.html] {
+            assert!(!text.contains("ana.silva") && !text.contains("Silva"), "{text}");
+            assert!(records.iter().all(|record| !text.contains(&record.content.vendor_id)), "{text}");
+        }
+    }
+    let kept = mails(&company, id).await;
+    assert!(kept.len() >= 2);
+    for case in kept {
+        assert_eq!((case.mail.audience.as_str(), case.mail.state.as_str()), ("subject", "sent"));
+        let content = case.content.unwrap();
+        assert_eq!(content.to, ANA);
+        for text in [&content.text, &content.html] {
+            assert!(!text.contains(&token) && !text.contains(&digits), "{}", case.mail.kind);
+        }
+    }
 }
