@@ -14,7 +14,7 @@ use habeas_domain::{Actor, Permission, Phase, RecordId, RequestId, Right, RunId,
 use habeas_store::audit::Stream;
 use habeas_store::requests;
 use habeas_store::runs::{self, Run};
-use habeas_store::{KeyPurpose, Unit, data_keys, mails, records};
+use habeas_store::{KeyPurpose, Unit, data_keys, links, mails, records};
 use serde_json::json;
 
 use crate::Casework;
@@ -23,6 +23,7 @@ use crate::details::{self, RequestDetails, RunFailure};
 use crate::error::{CaseworkError, FieldError};
 use crate::intake::{GivenIdentifier, accept_identifiers, end_of};
 use crate::letters::Body;
+use crate::links::Purpose;
 use crate::phases::{any_unverified, kinds};
 
 /// What a person decides when starting a request in triage.
@@ -230,6 +231,10 @@ impl Casework {
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
                 changes.advance(unit, id, Action::Withdraw, None, json!({}))?;
+                // The links in the subject's mails lead nowhere from now on.
+                for purpose in [Purpose::Verify, Purpose::Download] {
+                    links::use_up(unit.connection(), purpose.as_str(), (id, None), changes.now).await?;
+                }
                 changes.break_off(unit, id).await
             })
         })

@@ -19,6 +19,7 @@ on_both_databases![
     what_is_not_fetched_in_time_may_be_sent_again,
     a_download_that_has_begun_outlives_its_link,
     a_large_package_is_made_in_the_background,
+    a_link_to_what_was_taken_back_opens_nothing,
 ];
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -212,4 +213,20 @@ async fn a_large_package_is_made_in_the_background(database: TestDatabase) {
     company.casework.forget_what_is_due().await.unwrap();
     assert_eq!(company.casework.sweep_storage().await.unwrap(), 2, "the file and the package");
     assert_eq!(company.casework.sweep_storage().await.unwrap(), 0);
+}
+
+async fn a_link_to_what_was_taken_back_opens_nothing(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let id = delivering(&company).await;
+    let token = token(&company);
+    let grant = grant(&company, &token).await;
+    company.casework.withdraw(&operator(), id).await.unwrap();
+    let casework = &company.casework;
+    assert!(unusable(casework.download_page(&token, Some(&grant.secret)).await));
+    assert!(unusable(casework.send_code(&token).await));
+    for from in [0, 10] {
+        assert!(unusable(casework.package_by_link(&token, &grant.secret, from).await), "from {from}");
+    }
+    assert!(unusable(casework.package_length_by_link(&token, &grant.secret).await));
+    assert_eq!(company.outcome(id).await, Some(Outcome::Withdrawn));
 }

@@ -14,6 +14,8 @@ on_both_databases![
     a_reminder_has_a_link_of_its_own,
     whoever_is_late_may_still_confirm_until_the_answer_is_due,
     a_person_may_make_sure_in_another_way,
+    a_link_of_what_was_taken_back_shows_nothing,
+    an_address_that_is_known_needs_no_link,
 ];
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -134,4 +136,27 @@ async fn a_person_may_make_sure_in_another_way(database: TestDatabase) {
     let details = company.request(id).await.details.unwrap();
     assert_eq!(details.verification_note.as_deref(), Some("saw the passport"));
     assert!(company.history(id).await.contains(&"request.verified_by_hand".to_owned()));
+}
+
+async fn a_link_of_what_was_taken_back_shows_nothing(database: TestDatabase) {
+    let company = company(database).await;
+    let id = ask(&company, Right::Access).await;
+    let token = token(&company);
+    company.casework.withdraw(&operator(), id).await.unwrap();
+    assert!(is_unusable(&company, &token).await);
+    company.time.advance_days(8);
+    let before = company.outside.mailbox.received().len();
+    company.work().await;
+    assert_eq!(company.outside.mailbox.received().len(), before, "nobody is reminded of it");
+}
+
+async fn an_address_that_is_known_needs_no_link(database: TestDatabase) {
+    let company = company(database).await;
+    let mut known = asking(Right::Deletion, ANA, false);
+    known.identifiers[0].verified = Some(true);
+    let id = company.casework.create_request(&operator(), known, None).await.unwrap();
+    company.work().await;
+    assert_eq!(company.outcome(id).await, Some(Outcome::Erased));
+    let mails = company.casework.mails(&operator(), id).await.unwrap();
+    assert_eq!(mails.iter().map(|one| one.mail.kind.as_str()).collect::<Vec<_>>(), ["erased"]);
 }
