@@ -1,7 +1,7 @@
 //! `habeas bench`: what the engine does in a second, on this machine, measured from outside the vendor.
 //!
-//! Requests come in through the bulk API, every subject costs one vendor call of a fixed time, and every request is
-//! carried to `closed`: an access request until its package was fetched.
+//! Requests come in through the bulk API, every subject costs one vendor call of a fixed time, every mail goes to a mail
+//! server, and every request is carried to `closed`: an access request until its package was fetched.
 
 mod integration;
 mod stub;
@@ -38,6 +38,10 @@ use tower::ServiceExt as _;
 const PER_CALL: usize = 5_000;
 /// Packages fetched at once.
 const FETCHED_AT_ONCE: usize = 64;
+/// Requests that are looked for at once when packages are fetched.
+const PAGE: usize = 200;
+/// Looking costs CPU that is not the engine's.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Requests made one after the other to learn what a single one costs.
 const SINGLES: usize = 25;
 
@@ -134,6 +138,7 @@ fn percentile(sorted: &[u64], percent: usize) -> u64 {
 struct StubProcess {
     _child: Child,
     address: String,
+    mail_address: String,
 }
 
 impl StubProcess {
@@ -145,8 +150,9 @@ impl StubProcess {
             .spawn()
             .context("the stub could not be started")?;
         let output = child.stdout.take().context("the stub has no output")?;
-        let address = BufReader::new(output).lines().next_line().await?.context("the stub said nothing")?;
-        Ok(Self { _child: child, address })
+        let mut lines = BufReader::new(output).lines();
+        let mut line = async || lines.next_line().await?.context("the stub said nothing");
+        Ok(Self { address: line().await?, mail_address: line().await?, _child: child })
     }
 
     #[expect(clippy::disallowed_methods, reason = "asks our own stub, not a vendor")]
@@ -191,7 +197,8 @@ impl Bench {
             contact: NewContact::default(),
         };
         casework.add_connection(&Actor::local_operator(), connection).await?;
-        let mailer = mailer(&MailSettings::default(), directory, &environment)?;
+        let mails = MailSettings { url: stub.mail_address.parse()?, ..MailSettings::default() };
+        let mailer = mailer(&mails, directory, &environment)?;
         let engine = Engine::new(casework.clone(), vendors, mailer, engine_options);
         let state =
             habeas_server::ServerState::new(casework.clone(), habeas_server::ServerOptions::default());
@@ -225,21 +232,20 @@ impl Bench {
         }
         loop {
             // Fetching packages is the subject's part; it goes on while the engine works.
-            let waiting = self.ids("state=delivering").await?;
+            let waiting = self.ids("delivering", PAGE).await?;
             let fetched = stream::iter(&waiting).map(|id| self.fetch(id)).buffer_unordered(FETCHED_AT_ONCE);
             let fetched: Vec<anyhow::Result<()>> = fetched.collect().await;
             fetched.into_iter().collect::<anyhow::Result<Vec<()>>>()?;
             if waiting.is_empty() {
-                if self.ids("state=collecting").await?.is_empty()
-                    && self.ids("state=erasing").await?.is_empty()
-                {
-                    let late = self.ids("state=delivering").await?;
-                    if late.is_empty() {
-                        return Ok(());
-                    }
-                } else {
-                    self.environment.clock().sleep(Duration::from_millis(5)).await;
+                // In this order: a request moves from left to right and is not missed.
+                let mut under_way = false;
+                for state in ["collecting", "erasing", "delivering"] {
+                    under_way = under_way || !self.ids(state, 1).await?.is_empty();
                 }
+                if !under_way {
+                    return Ok(());
+                }
+                self.environment.clock().sleep(BETWEEN_LOOKS).await;
             }
         }
     }
@@ -266,9 +272,9 @@ impl Bench {
         Ok(())
     }
 
-    async fn ids(&self, filter: &str) -> anyhow::Result<Vec<String>> {
-        let (status, answer) =
-            self.call(Method::GET, &format!("/api/v1/requests?{filter}&limit=200"), None).await?;
+    async fn ids(&self, state: &str, limit: usize) -> anyhow::Result<Vec<String>> {
+        let path = format!("/api/v1/requests?state={state}&limit={limit}");
+        let (status, answer) = self.call(Method::GET, &path, None).await?;
         ensure!(status.is_success(), "the list answered {status}");
         let answer: Value = serde_json::from_slice(&answer)?;
         let items = answer["items"].as_array().cloned().unwrap_or_default();
