@@ -1,6 +1,8 @@
 //! Forgetting: keys are destroyed when their time has come; what remains is the skeleton that the law wants.
 
-use habeas_domain::{Actor, RequestId};
+use std::collections::BTreeSet;
+
+use habeas_domain::{Actor, MailId, RequestId};
 use habeas_store::audit::Stream;
 use habeas_store::requests::{self, Forgetting};
 use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, idempotency, links, mails, objects, records};
@@ -51,7 +53,7 @@ impl Casework {
                     let case = requests::to_forget(unit.connection(), Forgetting::Case, now, BATCH).await?;
                     let mut locked = requests::lock(
                         unit.connection(),
-                        content.iter().chain(&case).copied().collect::<std::collections::BTreeSet<_>>(),
+                        content.iter().chain(&case).copied().collect::<BTreeSet<_>>(),
                     )
                     .await?;
                     for request in &mut locked {
@@ -82,6 +84,14 @@ impl Casework {
             self.remember_to_forget();
         }
         Ok(forgotten)
+    }
+
+    /// Which of these mails were forgotten, so that no copy of them may be kept. Changes nothing.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn forgotten_mails(&self, ids: BTreeSet<MailId>) -> Result<BTreeSet<MailId>, CaseworkError> {
+        Ok(mails::forgotten(&mut self.store.reader().await?, ids).await?)
     }
 
     /// Removes what lies in the storage and belongs to nobody any more: of forgotten requests, and what was begun but never

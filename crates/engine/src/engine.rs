@@ -49,7 +49,7 @@ impl Default for EngineOptions {
     }
 }
 
-/// Operations that one worker has under way.
+/// What one worker has under way, mails apart.
 const PER_WORKER: usize = 64;
 /// Checks of connections at once.
 const CHECKS_AT_ONCE: usize = 4;
@@ -60,7 +60,7 @@ const LINKS_AT_ONCE: usize = 8;
 /// Packages that are made at once: each has a thread of its own.
 const PACKAGES_AT_ONCE: usize = 2;
 /// Mails that are handed over together; what came of them is written in one unit.
-const MAILS_AT_ONCE: usize = 128;
+const MAILS_AT_ONCE: usize = 256;
 /// Connections to the mail server that they share.
 const MAILS_SIDE_BY_SIDE: usize = 4;
 /// Reports written in one unit.
@@ -100,22 +100,33 @@ impl Lanes {
     }
 
     fn begin(self: &Arc<Self>, lane: &Arc<AtomicUsize>) -> Occupied {
-        lane.fetch_add(1, Ordering::SeqCst);
-        self.total.fetch_add(1, Ordering::SeqCst);
-        Occupied { lane: Arc::clone(lane), lanes: Arc::clone(self) }
+        self.occupy(lane, 1, 1)
+    }
+
+    /// Mails are not the workers' to carry: they take no room from operations.
+    fn begin_mails(self: &Arc<Self>, lane: &Arc<AtomicUsize>, mails: usize) -> Occupied {
+        self.occupy(lane, mails, 0)
+    }
+
+    fn occupy(self: &Arc<Self>, lane: &Arc<AtomicUsize>, places: usize, room: usize) -> Occupied {
+        lane.fetch_add(places, Ordering::SeqCst);
+        self.total.fetch_add(room, Ordering::SeqCst);
+        Occupied { lane: Arc::clone(lane), lanes: Arc::clone(self), places, room }
     }
 }
 
-/// A place in a lane, free again when dropped, also by a panic.
+/// Places in a lane, free again when dropped, also by a panic.
 struct Occupied {
     lane: Arc<AtomicUsize>,
     lanes: Arc<Lanes>,
+    places: usize,
+    room: usize,
 }
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        self.lane.fetch_sub(1, Ordering::SeqCst);
-        self.lanes.total.fetch_sub(1, Ordering::SeqCst);
+        self.lane.fetch_sub(self.places, Ordering::SeqCst);
+        self.lanes.total.fetch_sub(self.room, Ordering::SeqCst);
         self.lanes.freed.notify_one();
     }
 }
@@ -267,7 +278,7 @@ impl Engine {
             });
         }
         if !claimed.mails.is_empty() {
-            let places: Vec<_> = claimed.mails.iter().map(|_| self.under_way.begin(&lane)).collect();
+            let places = self.under_way.begin_mails(&lane, claimed.mails.len());
             let (engine, asked_at) = (self.clone(), claimed.claimed_at);
             calls.spawn(async move {
                 engine.send_mails(claimed.mails, asked_at).await;
@@ -381,27 +392,28 @@ impl Engine {
 
     /// Claims from every lane that has room; nothing if nothing is due anywhere.
     async fn claim_all(&self) -> Result<Vec<(String, Claimed)>, CaseworkError> {
-        let room =
-            (self.options.workers * PER_WORKER).saturating_sub(self.under_way.total.load(Ordering::SeqCst));
-        // Looking costs a statement: a full house waits until several places are free.
-        if room * 8 < self.options.workers * PER_WORKER {
-            return Ok(Vec::new());
-        }
+        let places = self.options.workers * PER_WORKER;
+        let room = places.saturating_sub(self.under_way.total.load(Ordering::SeqCst));
         let lanes = due_work::lanes(&mut self.casework.store().reader().await?).await?;
         let mut wanted = Vec::new();
         for lane in lanes {
             let width = self.width(&lane).await;
             let busy = self.under_way.lane(&lane).load(Ordering::SeqCst);
             let free = width.saturating_sub(busy);
-            // A claim costs the same for one as for many: a wide lane waits until it has room for several.
-            if free > 0 && (free * 4 >= width || width <= 8) {
+            // A claim costs the same for one as for many: a wide lane waits until it has room for several, and a
+            // full house until several places are free.
+            let is_worth_it = free > 0 && (free * 4 >= width || width <= 8);
+            let has_room = lane == MAIL_LANE || room * 4 >= places;
+            if is_worth_it && has_room {
                 wanted.push((lane, free));
             }
         }
         // Equal turns: no lane takes more than its part of the room while others have work.
-        let share = room.div_ceil(wanted.len().max(1));
+        let sharing = wanted.iter().filter(|(lane, _)| lane != MAIL_LANE).count();
+        let share = room.div_ceil(sharing.max(1));
         let claims = wanted.into_iter().map(|(lane, free)| async move {
-            let limit = i64::try_from(free.min(share)).unwrap_or(i64::MAX);
+            let most = if lane == MAIL_LANE { free } else { free.min(share) };
+            let limit = i64::try_from(most).unwrap_or(i64::MAX);
             let claimed = self.casework.claim(&lane, self.lease_milliseconds(), limit).await;
             (lane, claimed)
         });

@@ -1,5 +1,6 @@
 //! Reconcilers: they take no input, look at what the store says is due, and do it.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,8 @@ impl Engine {
         }
     }
 
-    async fn forget(&self) {
+    /// Forgets what is due, in the database, in the storage and in the outbox.
+    pub async fn forget(&self) {
         match self.casework.forget_what_is_due().await {
             Ok(0) => {}
             Ok(requests) => tracing::info!(requests, "keys were destroyed at the end of their retention"),
@@ -73,5 +75,21 @@ impl Engine {
             Ok(objects) => tracing::info!(objects, "what nobody needs was removed from the storage"),
             Err(error) => tracing::warn!(%error, "the storage could not be swept; trying again"),
         }
+        match self.forget_copies_of_mails().await {
+            Ok(0) => {}
+            Ok(mails) => tracing::info!(mails, "copies of forgotten mails were removed from the outbox"),
+            Err(error) => tracing::warn!(%error, "the outbox could not be swept; trying again"),
+        }
+    }
+
+    async fn forget_copies_of_mails(&self) -> Result<usize, Box<dyn Error + Send + Sync>> {
+        let copies = self.mailer.copies().await?;
+        if copies.is_empty() {
+            return Ok(0);
+        }
+        let forgotten = self.casework.forgotten_mails(copies).await?;
+        let count = forgotten.len();
+        self.mailer.remove_copies(forgotten).await?;
+        Ok(count)
     }
 }

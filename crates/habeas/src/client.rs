@@ -6,12 +6,14 @@ mod form;
 pub(crate) mod problem;
 mod remote;
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Write};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures::TryStreamExt as _;
+use futures::stream::BoxStream;
 use http::{Method, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -54,6 +56,19 @@ pub(crate) struct Body {
 impl std::fmt::Debug for Body {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Body({} bytes)", self.bytes.len())
+    }
+}
+
+/// What comes back, piece by piece.
+struct Streamed {
+    status: StatusCode,
+    body: BoxStream<'static, anyhow::Result<Bytes>>,
+}
+
+impl Streamed {
+    async fn whole(self) -> anyhow::Result<Answer> {
+        let body: BytesMut = self.body.try_collect().await?;
+        Ok(Answer { status: self.status, body: body.freeze() })
     }
 }
 
@@ -157,11 +172,29 @@ impl Client {
 
     /// Makes a call; what the API refuses is an error.
     pub(crate) async fn call(&self, call: Call) -> anyhow::Result<Answer> {
+        self.begin(&call).await?.whole().await
+    }
+
+    /// Makes a call whose answer may be larger than memory; how many bytes were written.
+    pub(crate) async fn download(&self, call: Call, to: &mut impl Write) -> anyhow::Result<u64> {
+        let (mut body, mut length) = (self.begin(&call).await?.body, 0);
+        while let Some(piece) = body.try_next().await? {
+            to.write_all(&piece).context("what was downloaded cannot be written")?;
+            length += u64::try_from(piece.len())?;
+        }
+        to.flush().context("what was downloaded cannot be written")?;
+        Ok(length)
+    }
+
+    async fn begin(&self, call: &Call) -> anyhow::Result<Streamed> {
         let answer = match self {
-            Self::Remote(remote) => remote.call(&call).await?,
-            Self::Direct(direct) => direct.call(&call).await?,
+            Self::Remote(remote) => remote.call(call).await?,
+            Self::Direct(direct) => direct.call(call).await?,
         };
-        if answer.status.is_success() { Ok(answer) } else { Err(Problem::of(&answer).into()) }
+        if answer.status.is_success() {
+            return Ok(answer);
+        }
+        Err(Problem::of(&answer.whole().await?).into())
     }
 
     /// Makes a call that answers with JSON.
@@ -232,10 +265,6 @@ fn served(directory: &DataDirectory) -> anyhow::Result<Option<Remote>> {
 }
 
 impl Answer {
-    pub(crate) const fn new(status: StatusCode, body: Bytes) -> Self {
-        Self { status, body }
-    }
-
     pub(crate) const fn status(&self) -> StatusCode {
         self.status
     }

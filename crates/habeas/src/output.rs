@@ -25,13 +25,6 @@ pub(crate) fn json(value: &Value) -> anyhow::Result<()> {
     line(&text)
 }
 
-/// Bytes on stdout.
-pub(crate) fn bytes(bytes: &[u8]) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(bytes)?;
-    Ok(stdout.flush()?)
-}
-
 /// What went wrong, on stderr.
 pub(crate) fn complain(text: &str) {
     let mut stderr = io::stderr().lock();

@@ -1,6 +1,6 @@
 //! Mails to people: what was written to whom, and what became of it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use habeas_domain::{MailId, RequestId};
 use jiff::Timestamp;
@@ -233,6 +233,25 @@ pub async fn count_queued(connection: &mut Connection) -> Result<u64, StoreError
         .first()
         .await?;
     row.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Which of these mails nothing may be left of: their requests were forgotten, or nobody knows them.
+///
+/// # Errors
+/// If the database fails.
+pub async fn forgotten(
+    connection: &mut Connection,
+    ids: impl IntoIterator<Item = MailId>,
+) -> Result<BTreeSet<MailId>, StoreError> {
+    let rows = connection
+        .sql(sql!(
+            "SELECT value->>0 FROM {batch} WHERE NOT EXISTS (
+                 SELECT 1 FROM mails WHERE mails.id = value->>0 AND length(mails.content) > 0)"
+        ))
+        .batch(&Batch::of(ids))
+        .rows()
+        .await?;
+    rows.iter().map(|row| row.parsed(0, "a mail's id")).collect()
 }
 
 /// Takes away what mails of requests said and to whom, after their case keys were destroyed; that they were sent stays.

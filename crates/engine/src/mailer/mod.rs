@@ -12,12 +12,14 @@ mod retry;
 mod settings;
 mod smtp;
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use habeas_casework::mails::OutgoingMail;
+use habeas_domain::MailId;
 use habeas_environment::Environment;
 
 pub use failure::MailFailure;
@@ -38,6 +40,22 @@ pub trait Mailer: Send + Sync + fmt::Debug {
 
     /// Whether somebody receives what was handed over. `false`: it becomes a file and stays here.
     fn delivers(&self) -> bool;
+
+    /// Mails of which a copy lies here.
+    ///
+    /// # Errors
+    /// If the copies cannot be looked through.
+    async fn copies(&self) -> io::Result<BTreeSet<MailId>> {
+        Ok(BTreeSet::new())
+    }
+
+    /// Removes such copies.
+    ///
+    /// # Errors
+    /// If one cannot be removed.
+    async fn remove_copies(&self, _mails: BTreeSet<MailId>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What became of a mail.

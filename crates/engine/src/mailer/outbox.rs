@@ -1,5 +1,6 @@
 //! Mails as files, for an installation that has no mail server yet.
 
+use std::collections::BTreeSet;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -7,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use habeas_casework::mails::OutgoingMail;
+use habeas_domain::MailId;
 use habeas_environment::Environment;
 
 use super::message::{Carries, Writer};
@@ -53,6 +55,48 @@ impl Mailer for OutboxMailer {
     fn delivers(&self) -> bool {
         false
     }
+
+    async fn copies(&self) -> io::Result<BTreeSet<MailId>> {
+        let directory = self.directory.clone();
+        tokio::task::spawn_blocking(move || {
+            files(&directory)?.map(|file| file.map(|(mail, _)| mail)).collect()
+        })
+        .await?
+    }
+
+    async fn remove_copies(&self, mails: BTreeSet<MailId>) -> io::Result<()> {
+        let directory = self.directory.clone();
+        tokio::task::spawn_blocking(move || {
+            for file in files(&directory)? {
+                let (mail, path) = file?;
+                if mails.contains(&mail) {
+                    std::fs::remove_file(path)?;
+                }
+            }
+            Ok(())
+        })
+        .await?
+    }
+}
+
+/// The mails' files and drafts; what is not ours is passed over.
+fn files(directory: &Path) -> io::Result<impl Iterator<Item = io::Result<(MailId, PathBuf)>>> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        entries => Some(entries?),
+    };
+    Ok(entries.into_iter().flatten().filter_map(|entry| {
+        entry.map(|entry| Some((mail_of(entry.file_name().to_str()?)?, entry.path()))).transpose()
+    }))
+}
+
+/// The mail that a file of this name holds.
+fn mail_of(name: &str) -> Option<MailId> {
+    let id = match name.strip_prefix('.') {
+        Some(draft) => draft.split_once('-')?.0,
+        None => name.strip_suffix(".eml")?,
+    };
+    id.parse().ok()
 }
 
 /// Whole or not at all: whoever reads the directory never sees a part of a mail. Not forced to the disk: that costs

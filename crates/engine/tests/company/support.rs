@@ -1,7 +1,7 @@
 //! A company with one connected system, ReadyCloud unless it says otherwise: real store, real HTTP, a clock that stands
 //! still.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use habeas_casework::queries::{RecordCase, RequestCase, RequestFilter, RunCase};
 use habeas_casework::work::Claimed;
 use habeas_casework::{CapabilityChoices, Casework, CaseworkError, CaseworkSettings, ConnectorSource as _};
 use habeas_domain::capability::DeletionCompletion;
-use habeas_domain::{Actor, IdentifierType, Outcome, Phase, RequestId, RequestState, Right};
+use habeas_domain::{Actor, IdentifierType, MailId, Outcome, Phase, RequestId, RequestState, Right};
 use habeas_engine::mailer::{Handed, MailFailure, Mailer};
 use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
 use habeas_environment::Environment;
@@ -196,6 +196,15 @@ impl Mailer for Mailbox {
 
     fn delivers(&self) -> bool {
         true
+    }
+
+    async fn copies(&self) -> std::io::Result<BTreeSet<MailId>> {
+        Ok(self.received.lock().unwrap().iter().map(|mail| mail.id).collect())
+    }
+
+    async fn remove_copies(&self, mails: BTreeSet<MailId>) -> std::io::Result<()> {
+        self.received.lock().unwrap().retain(|mail| !mails.contains(&mail.id));
+        Ok(())
     }
 }
 

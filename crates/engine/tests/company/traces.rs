@@ -64,6 +64,9 @@ fn nothing_is_readable_while_a_request_is_open_and_nothing_is_left_when_it_is_fo
         };
         let run = company.last_run(id).await.run.id;
         company.casework.answer_run(&operator(), id, run, answer).await.unwrap();
+        for secret in SECRETS {
+            assert!(!holds(&directory, secret.as_bytes()), "{secret} can be read while the request is open");
+        }
         company.engine.work_until_idle().await;
         let package = company.package(id).await;
         assert!(package["shop/files/diary.txt"].starts_with(SECRETS[2].as_bytes()), "it is all there");
@@ -76,10 +79,14 @@ fn nothing_is_readable_while_a_request_is_open_and_nothing_is_left_when_it_is_fo
         assert!(keys.iter().all(|key| holds(&directory, key)), "the search finds what is there");
 
         company.time.advance_days(31);
-        company.casework.forget_what_is_due().await.unwrap();
+        company.engine.forget().await;
+        assert!(
+            !company.outside.mailbox.received().is_empty(),
+            "what was written to her is kept with the case"
+        );
         company.time.advance_days(731);
-        company.casework.forget_what_is_due().await.unwrap();
-        company.casework.sweep_storage().await.unwrap();
+        company.engine.forget().await;
+        assert!(company.outside.mailbox.received().is_empty(), "a copy of a mail is left");
         assert!(company.casework.has_forgotten());
         assert!(company.casework.store().forget_traces().await.unwrap());
         for key in &keys {

@@ -89,3 +89,20 @@ fn whose_name_cannot_be_written_is_refused_at_once(
         assert!(error.contains(said) && !error.contains("eve"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn copies_and_drafts_of_a_mail_are_removed_and_what_is_not_ours_stays() {
+    let data = tempfile::tempdir().unwrap();
+    let mailer = outbox(data.path());
+    assert!(mailer.copies().await.unwrap().is_empty(), "there is no directory yet");
+    for number in 1..=3 {
+        mailer.send(&mail(number, "ada@example.test")).await.unwrap();
+    }
+    let directory = data.path().join("outbox");
+    // Left by a process that was killed.
+    std::fs::write(directory.join(format!(".{}-0123", id(4))), "a part of a mail").unwrap();
+    std::fs::write(directory.join("notes.eml"), "somebody else's").unwrap();
+    assert_eq!(mailer.copies().await.unwrap(), [id(1), id(2), id(3), id(4)].into());
+    mailer.remove_copies([id(1), id(3), id(4), id(5)].into()).await.unwrap();
+    assert_eq!(names(&directory), [format!("{}.eml", id(2)), "notes.eml".to_owned()]);
+}

@@ -3,19 +3,18 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
+use futures::TryStreamExt as _;
 use habeas_server::ServerOptions;
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http_body_util::BodyExt as _;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
-use super::{Answer, Call};
+use super::{Call, Streamed};
 use crate::cli::Global;
 use crate::configuration::Configuration;
 use crate::data_directory::DataDirectory;
@@ -51,7 +50,7 @@ impl Direct {
         })
     }
 
-    pub(super) async fn call(&self, call: &Call) -> anyhow::Result<Answer> {
+    pub(super) async fn call(&self, call: &Call) -> anyhow::Result<Streamed> {
         let mut request = Request::builder().method(call.method.clone()).uri(call.path_and_query());
         if let Some(accept) = call.accept {
             request = request.header(ACCEPT, accept);
@@ -63,8 +62,9 @@ impl Direct {
         }
         let Ok(answer) = self.router.clone().oneshot(request.body(body)?).await;
         let (head, body) = answer.into_parts();
-        let body = body.collect().await.context("the answer broke off")?.to_bytes();
-        Ok(Answer::new(head.status, body))
+        let body = body.into_data_stream();
+        let body = body.map_err(|error| anyhow::Error::new(error).context("the answer broke off"));
+        Ok(Streamed { status: head.status, body: Box::pin(body) })
     }
 
     pub(super) fn start_working(&self) {

@@ -102,7 +102,7 @@ mod tests {
 
     fn explained(body: &str) -> String {
         let body = Bytes::copy_from_slice(body.as_bytes());
-        Problem::of(&Answer::new(StatusCode::UNPROCESSABLE_ENTITY, body)).explanation()
+        Problem::of(&Answer { status: StatusCode::UNPROCESSABLE_ENTITY, body }).explanation()
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use futures::TryStreamExt as _;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::{Host, Url};
 
-use super::{Answer, Call};
+use super::{Call, Streamed};
 use crate::data_directory::SocketPath;
 use crate::ending::Usage;
 
@@ -54,7 +55,7 @@ impl Remote {
         Ok(Self { http, base: "http://localhost".to_owned(), name, _socket: Some(socket) })
     }
 
-    pub(super) async fn call(&self, call: &Call) -> anyhow::Result<Answer> {
+    pub(super) async fn call(&self, call: &Call) -> anyhow::Result<Streamed> {
         let address = format!("{}{}", self.base, call.path_and_query());
         let mut request = self.http.request(call.method.clone(), address);
         if let Some(accept) = call.accept {
@@ -73,13 +74,14 @@ impl Remote {
                 self.name
             );
         }
-        let body = answer.bytes().await.map_err(reqwest::Error::without_url).with_context(|| {
-            format!(
-                "the answer of the server {} broke off; ask what became of it before trying again",
-                self.name
-            )
-        })?;
-        Ok(Answer::new(status, body))
+        let broke_off = format!(
+            "the answer of the server {} broke off; ask what became of it before trying again",
+            self.name
+        );
+        let body = answer
+            .bytes_stream()
+            .map_err(move |error| anyhow::Error::new(error.without_url()).context(broke_off.clone()));
+        Ok(Streamed { status, body: Box::pin(body) })
     }
 }
 

@@ -12,4 +12,5 @@ mod postgres;
 mod refusals;
 mod requests;
 mod serving;
+mod traces;
 mod transports;

@@ -1,7 +1,6 @@
 //! `habeas requests package`: fetches the package without ever leaving half of one behind.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -22,14 +21,13 @@ pub(super) async fn fetch(
 ) -> anyhow::Result<Ending> {
     let call = Call::get(&["requests", &id.to_string(), "package"]);
     if out == Path::new("-") {
-        output::bytes(client.call(call).await?.bytes())?;
+        client.download(call, &mut std::io::stdout()).await?;
         return Ok(Ending::Done);
     }
     // Made first: the first complete download may be the only one, so it must not fail for want of a place.
-    let place = Unfinished::beside(out)?;
-    let package = client.call(call).await?;
-    let length = package.bytes().len();
-    place.finish(package.bytes(), out)?;
+    let mut place = Unfinished::beside(out)?;
+    let length = client.download(call, &mut place.file).await?;
+    place.finish(out)?;
     if global.json {
         output::json(&json!({"file": out, "bytes": length}))?;
     } else {
@@ -59,10 +57,9 @@ impl Unfinished {
         Ok(Self { path, file })
     }
 
-    fn finish(mut self, bytes: &[u8], out: &Path) -> anyhow::Result<()> {
+    fn finish(self, out: &Path) -> anyhow::Result<()> {
         self.file
-            .write_all(bytes)
-            .and_then(|()| self.file.sync_all())
+            .sync_all()
             .and_then(|()| std::fs::rename(&self.path, out))
             .with_context(|| format!("cannot write {}", out.display()))
     }
