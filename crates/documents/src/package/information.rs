@@ -34,8 +34,9 @@ impl<'i> Information<'i> {
     fn of(contents: &'i Contents<'_>) -> Self {
         let company = contents.company;
         let mut recipients: Vec<String> = company.recipients.clone();
-        let systems: BTreeSet<&str> = contents.systems.iter().map(|it| it.integration.as_str()).collect();
-        recipients.extend(systems.iter().map(|system| format!("{system}, as a system that it works with")));
+        recipients.extend(contents.systems.iter().map(|system| {
+            format!("{} ({}), as a system that it works with", system.connection, system.integration)
+        }));
         let mut retention = company.retention.clone();
         retention.push(format!(
             "The record of this request is kept for {} months after it is closed, and then destroyed.",
