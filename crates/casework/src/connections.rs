@@ -3,6 +3,8 @@
 mod accepting;
 mod cases;
 mod checking;
+mod editing;
+mod removing;
 
 use habeas_domain::{Actor, ConnectionId, DueWorkId, Permission};
 use habeas_integrations::{CheckReport, Integration, Manifest, Settings, VendorError};
@@ -10,13 +12,14 @@ use habeas_store::audit::Stream;
 use habeas_store::connections::{self, StoredConnection};
 use habeas_store::data_keys::NewDataKeys;
 use habeas_store::due_work::{DueWorkKind, NewDueWork};
-use habeas_store::{Connection, KeyPurpose, Place, StoreError, Unit, data_keys, due_work, runs};
+use habeas_store::{Connection, KeyPurpose, Place, StoreError, Unit, data_keys, due_work};
 use jiff::{Span, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
 pub use accepting::{NewConnection, NewContact};
 pub use cases::{ConnectionCase, ContactCase, QuotaCase};
+pub use editing::{ConnectionChange, ContactChange};
 
 use crate::Casework;
 use crate::contacts;
@@ -66,7 +69,7 @@ impl Casework {
         let contact_email = new.contact.email.as_deref();
         let contact_email =
             contact_email.map(|email| contacts::accept_address("contact.email", email)).transpose()?;
-        let settings = accept_settings(integration, new.settings, now)?;
+        let settings = accept_settings(integration, &new.settings, Settings::default(), now)?;
         let contact_email = contact_email.or_else(|| integration.contact(&settings));
         // Refused before the vendor is bothered; the unit below decides.
         if let Some(other) = connections::find_by_name(&mut self.store.reader().await?, &name).await? {
@@ -89,6 +92,7 @@ impl Casework {
             settings: None,
             deletion_completion: deletion_completion.map(|completion| completion.to_string()),
             capabilities: json!(capabilities),
+            earlier_capabilities: json!([]),
             permissions: json!(report.permissions),
             warnings: json!(report.warnings),
             checked_at: Some(now),
@@ -182,34 +186,6 @@ impl Casework {
         let plain = key.open(Place { column: COLUMN, row: &id.to_string() }, sealed)?;
         let settings = Settings::from_sealed(&plain).map_err(|_| StoreError::Corrupt(COLUMN))?;
         Ok(ConnectionAccess { integration: stored.integration, settings, account: stored.account })
-    }
-
-    /// Removes a connection and destroys its credentials. Its past runs keep its name.
-    ///
-    /// # Errors
-    /// If unfinished runs still need it.
-    pub async fn remove_connection(&self, actor: &Actor, id: ConnectionId) -> Result<(), CaseworkError> {
-        actor.require(Permission::ManageConnections)?;
-        let actor = actor.clone();
-        self.store
-            .write(move |unit| {
-                Box::pin(async move {
-                    let mut stored = lock(unit, id).await?;
-                    let open = runs::count_open(unit.connection(), id).await?;
-                    if open > 0 {
-                        return Err(CaseworkError::ConnectionInUse { name: stored.name, runs: open });
-                    }
-                    stored.removed_at = Some(unit.now());
-                    (stored.settings, stored.contact) = (None, None);
-                    connections::save(unit.connection(), &stored).await?;
-                    data_keys::destroy(unit.connection(), [id], KeyPurpose::Settings).await?;
-                    due_work::remove(unit.connection(), [id]).await?;
-                    let data = json!({"name": stored.name});
-                    unit.record(Stream::Connection(id), &actor, "connection.removed", id, data);
-                    Ok(())
-                })
-            })
-            .await
     }
 }
 

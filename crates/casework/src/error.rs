@@ -1,5 +1,7 @@
 //! Why something was not done. Nothing was changed then.
 
+use std::collections::BTreeSet;
+
 use habeas_domain::lifecycle::IllegalMove;
 use habeas_domain::plan::PlanRefused;
 use habeas_domain::role::RoleMissing;
@@ -83,13 +85,24 @@ pub enum CaseworkError {
     Vendor(VendorError),
     /// Runs still need the connection.
     #[error(
-        "connection `{name}` still has {runs} unfinished runs; let them finish, or skip or stop them, then remove it"
+        "connection `{name}` still has {runs} unfinished runs; let them finish, or skip or stop them, then remove it. \
+         A forced removal skips them all"
     )]
     ConnectionInUse {
         /// Its name.
         name: String,
         /// How many.
-        runs: u64,
+        runs: usize,
+        /// Of which requests.
+        requests: BTreeSet<RequestId>,
+    },
+    /// Somebody else changed the connection while this change was checked at the vendor.
+    #[error(
+        "connection `{name}` was changed by somebody else meanwhile; look at it and try again. Nothing was saved"
+    )]
+    ConnectionChanged {
+        /// Its name.
+        name: String,
     },
     /// There is a connection of that name.
     #[error("there is a connection named `{name}` ({id}) already; choose another name")]

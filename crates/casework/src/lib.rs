@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use habeas_documents::company::Company;
+use habeas_domain::ConnectionId;
 use habeas_integrations::{Catalogue, Connector, Settings, VendorError};
 use habeas_store::Store;
 use habeas_store::storage::Storage;
@@ -57,6 +58,11 @@ pub trait ConnectorSource: std::fmt::Debug + Send + Sync {
         settings: &Settings,
         account: &str,
     ) -> Result<Box<dyn Connector>, VendorError>;
+
+    /// The connection was edited or removed: nothing that is known of it counts any more.
+    fn forget(&self, connection: ConnectionId) {
+        let _ = connection;
+    }
 }
 
 /// What the operator decided once for all requests.

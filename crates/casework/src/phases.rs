@@ -125,7 +125,9 @@ impl Changes {
                         handling: match run.contact {
                             // Whoever was asked what the system holds is asked to delete it.
                             Some(_) => Handling::DirectContact,
-                            None => profiles.get(run.connection)?.handling(Capability::Deletion),
+                            None => profiles
+                                .get(run.connection)?
+                                .handling_at(Capability::Deletion, run.created_at),
                         },
                         method: profiles
                             .get(run.connection)?
@@ -291,7 +293,8 @@ impl Changes {
                 let run = self.new_run(unit, id, one.connection, Phase::Collect, RunDetail::AccessSkipped);
                 let now = self.now;
                 // What a deletion does besides, and what it leaves, is known before anybody decides.
-                let residuals = profiles.residuals_of_deletion(&self.rules.catalogue, one.connection)?;
+                let residuals =
+                    profiles.residuals_of_deletion(&self.rules.catalogue, one.connection, self.now)?;
                 let run = self.run(run)?;
                 run.residuals = json!(residuals);
                 run.status = RunStatus::Complete;
@@ -380,7 +383,8 @@ pub(crate) fn resumed_operation(
     right: Right,
 ) -> Result<OperationKind, CaseworkError> {
     let asked = right.delivers()
-        && profiles.get(run.connection)?.handling(Capability::Access) == Handling::DirectContact;
+        && profiles.get(run.connection)?.handling_at(Capability::Access, run.created_at)
+            == Handling::DirectContact;
     if asked || run.contact.is_some() {
         return Ok(OperationKind::Contact);
     }

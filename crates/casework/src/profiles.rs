@@ -8,6 +8,8 @@ use habeas_domain::plan::Participant;
 use habeas_integrations::{Catalogue, Manifest, Residual};
 use habeas_store::connections::StoredConnection;
 use habeas_store::{Connection, StoreError, connections};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::CapabilityChoices;
 
@@ -17,6 +19,16 @@ pub(crate) struct Profile {
     pub(crate) stored: StoredConnection,
     pub(crate) manifest: &'static Manifest,
     pub(crate) choices: CapabilityChoices,
+    earlier: Vec<EarlierChoices>,
+}
+
+/// Who served capabilities until a moment at which that was changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct EarlierChoices {
+    /// Until when.
+    until: Timestamp,
+    /// Who.
+    capabilities: CapabilityChoices,
 }
 
 impl Profile {
@@ -27,7 +39,23 @@ impl Profile {
             .manifest();
         let choices = serde_json::from_value(stored.capabilities.clone())
             .map_err(|_| StoreError::Corrupt("connections.capabilities"))?;
-        Ok(Self { stored, manifest, choices })
+        let earlier = serde_json::from_value(stored.earlier_capabilities.clone())
+            .map_err(|_| StoreError::Corrupt("connections.earlier_capabilities"))?;
+        Ok(Self { stored, manifest, choices, earlier })
+    }
+
+    /// What is kept of today's choices when they are changed at that moment.
+    pub(crate) fn until(&self, until: Timestamp) -> serde_json::Value {
+        let mut earlier = self.earlier.clone();
+        earlier.push(EarlierChoices { until, capabilities: self.choices.clone() });
+        serde_json::json!(earlier)
+    }
+
+    /// Who serves a capability for what was planned at that moment: changes count for later requests only.
+    pub(crate) fn handling_at(&self, capability: Capability, planned_at: Timestamp) -> Handling {
+        let then = self.earlier.iter().find(|earlier| planned_at < earlier.until);
+        let choices = then.map_or(&self.choices, |earlier| &earlier.capabilities);
+        choices.get(&capability).copied().unwrap_or(Handling::Off)
     }
 
     pub(crate) fn handling(&self, capability: Capability) -> Handling {
@@ -79,9 +107,10 @@ impl Profiles {
         &self,
         catalogue: &Catalogue,
         id: ConnectionId,
+        planned_at: Timestamp,
     ) -> Result<Vec<Residual>, StoreError> {
         let profile = self.get(id)?;
-        if profile.handling(Capability::Deletion) != Handling::Api {
+        if profile.handling_at(Capability::Deletion, planned_at) != Handling::Api {
             return Ok(Vec::new());
         }
         let integration = catalogue.find(profile.manifest.name);

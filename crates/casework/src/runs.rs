@@ -77,17 +77,7 @@ impl Casework {
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
                 changes.load_run(unit, id, run).await?;
-                let keyring = unit.keyring();
-                let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
-                changes.run(run)?.note = Some(details::seal(unit, &key, &run, &reason)?);
-                changes.detach(unit, vec![run]).await?;
-                let actor = changes.actor.name.clone();
-                let detail = if action == RunAction::Skip {
-                    RunDetail::SkippedBy { actor }
-                } else {
-                    RunDetail::StoppedBy { actor }
-                };
-                changes.move_run(unit, run, action, detail, json!({}))
+                changes.give_up(unit, id, run, action, &reason).await
             })
         })
         .await
@@ -95,6 +85,28 @@ impl Casework {
 }
 
 impl Changes {
+    /// Skips or stops a loaded run, with a reason that is kept with it.
+    pub(crate) async fn give_up(
+        &mut self,
+        unit: &mut Unit,
+        id: RequestId,
+        run: RunId,
+        action: RunAction,
+        reason: &String,
+    ) -> Result<(), CaseworkError> {
+        let keyring = unit.keyring();
+        let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Case).await?;
+        self.run(run)?.note = Some(details::seal(unit, &key, &run, reason)?);
+        self.detach(unit, vec![run]).await?;
+        let actor = self.actor.name.clone();
+        let detail = if action == RunAction::Skip {
+            RunDetail::SkippedBy { actor }
+        } else {
+            RunDetail::StoppedBy { actor }
+        };
+        self.move_run(unit, run, action, detail, json!({}))
+    }
+
     pub(crate) fn refuse_under_hold(&self, id: RequestId) -> Result<(), CaseworkError> {
         match self.requests.get(&id).and_then(|request| request.hold) {
             Some(reason) => Err(CaseworkError::field(

@@ -317,4 +317,8 @@ impl ConnectorSource for Vendors {
         let permits: Arc<dyn Permits> = Arc::new(self.permits(integration, way, account));
         self.connector(integration, way, settings, permits)
     }
+
+    fn forget(&self, connection: ConnectionId) {
+        self.kept().remove(&connection);
+    }
 }

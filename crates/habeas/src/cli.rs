@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use habeas_domain::{ApiKeyId, Role};
 use url::Url;
 
-pub(crate) use connections::{ConnectionsCommand, NewConnection, SettingValue};
+pub(crate) use connections::{ConnectionDetails, ConnectionsCommand, SettingValue};
 pub(crate) use requests::{Answer, NewRequest, RequestList, RequestsCommand, Waiting};
 
 /// Habeas takes privacy requests in, carries them out in every connected system, and keeps the evidence.

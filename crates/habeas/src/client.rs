@@ -99,6 +99,11 @@ impl Call {
         Self::new(Method::POST, parts)
     }
 
+    /// `PATCH /api/v1/...` without a body.
+    pub(crate) fn patch(parts: &[&str]) -> Self {
+        Self::new(Method::PATCH, parts)
+    }
+
     /// `DELETE /api/v1/...`
     pub(crate) fn delete(parts: &[&str]) -> Self {
         Self::new(Method::DELETE, parts)

@@ -12,6 +12,9 @@ use serde_json::{Map, Value, json};
 
 use crate::codes::{self, Code};
 
+/// Requests that a refusal names at most.
+const MOST_SHOWN: usize = 100;
+
 /// The media type of problem documents.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
@@ -182,9 +185,11 @@ impl From<CaseworkError> for Problem {
                 Self::new(codes::PERMISSIONS_MISSING, detail).with("missing", missing)
             }
             CaseworkError::Vendor(error) => Self::from_vendor(&error, detail),
-            CaseworkError::ConnectionInUse { runs, .. } => {
-                Self::new(codes::CONNECTION_IN_USE, detail).with("runs", runs)
+            CaseworkError::ConnectionInUse { runs, requests, .. } => {
+                let shown: Vec<_> = requests.iter().take(MOST_SHOWN).map(ToString::to_string).collect();
+                Self::new(codes::CONNECTION_IN_USE, detail).with("runs", runs).with("requests", shown)
             }
+            CaseworkError::ConnectionChanged { .. } => Self::new(codes::CONNECTION_CHANGED, detail),
             CaseworkError::NameTaken { id, .. } => {
                 Self::new(codes::NAME_TAKEN, detail).with("connection_id", id.to_string())
             }

@@ -27,6 +27,8 @@ pub struct StoredConnection {
     pub deletion_completion: Option<String>,
     /// Capabilities and who serves them (JSON).
     pub capabilities: serde_json::Value,
+    /// Who served capabilities before, each with the moment until when (JSON), oldest first.
+    pub earlier_capabilities: serde_json::Value,
     /// What the last check showed of each permission (JSON).
     pub permissions: serde_json::Value,
     /// What works but deserves attention (JSON).
@@ -50,11 +52,27 @@ pub struct StoredConnection {
 macro_rules! columns {
     () => {
         "id, integration, name, status, account, settings, deletion_completion, capabilities, permissions, warnings,
-         checked_at, failing_since, created_at, removed_at, contact, contact_seconds, contact_on_expiry"
+         checked_at, failing_since, created_at, removed_at, contact, contact_seconds, contact_on_expiry,
+         earlier_capabilities"
     };
 }
 
 impl StoredConnection {
+    /// What people may edit, for telling whether somebody did. Sealing again makes other bytes, so the same settings
+    /// entered twice count as an edit, too.
+    #[must_use]
+    pub fn edited_state(&self) -> impl PartialEq + use<> {
+        let sealed = |sealed: &Option<Sealed>| sealed.as_ref().map(|sealed| sealed.as_bytes().to_vec());
+        (
+            self.name.clone(),
+            sealed(&self.settings),
+            self.deletion_completion.clone(),
+            self.capabilities.clone(),
+            sealed(&self.contact),
+            (self.contact_seconds, self.contact_on_expiry.clone()),
+        )
+    }
+
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed(0, "connections.id")?,
@@ -74,6 +92,7 @@ impl StoredConnection {
             contact: row.optional_bytes(14)?.map(Sealed::from_stored),
             contact_seconds: row.optional_integer(15)?,
             contact_on_expiry: row.optional_text(16)?,
+            earlier_capabilities: row.json(17, "connections.earlier_capabilities")?,
         })
     }
 }
@@ -91,7 +110,7 @@ pub async fn save(connection: &mut Connection, one: &StoredConnection) -> Result
     let update = connection.sql(sql!(
         "UPDATE connections SET name = $2, status = $3, account = $4, settings = $5, deletion_completion = $6,
              capabilities = $7, permissions = $8, warnings = $9, checked_at = $10, failing_since = $11,
-             removed_at = $12, contact = $13, contact_seconds = $14, contact_on_expiry = $15
+             removed_at = $12, contact = $13, contact_seconds = $14, contact_on_expiry = $15, earlier_capabilities = $16
          WHERE id = $1"
     ));
     if changeable(update, one).execute().await? == 1 {
@@ -101,14 +120,14 @@ pub async fn save(connection: &mut Connection, one: &StoredConnection) -> Result
     let insert = connection.sql(sql!(
         "INSERT INTO connections (id, name, status, account, settings, deletion_completion, capabilities, permissions,
              warnings, checked_at, failing_since, removed_at, contact, contact_seconds, contact_on_expiry,
-             integration, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT DO NOTHING"
+             earlier_capabilities, integration, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT DO NOTHING"
     ));
     let inserted = changeable(insert, one).text(&one.integration).time(one.created_at).execute().await?;
     Ok(inserted == 1)
 }
 
-/// Binds what may change, as `$1` to `$15`.
+/// Binds what may change, as `$1` to `$16`.
 fn changeable<'c>(query: Query<'c>, one: &StoredConnection) -> Query<'c> {
     query
         .text(one.id)
@@ -126,6 +145,7 @@ fn changeable<'c>(query: Query<'c>, one: &StoredConnection) -> Query<'c> {
         .bytes(one.contact.as_ref().map(|sealed| sealed.as_bytes().to_vec()))
         .integer(one.contact_seconds)
         .optional_text(one.contact_on_expiry.as_ref())
+        .text(&one.earlier_capabilities)
 }
 
 /// Every connection there ever was: requests that it had a part in may still be under way.

@@ -194,24 +194,28 @@ pub async fn by_ids(
         .collect()
 }
 
-/// How many runs still need a connection: those that are not settled, and those of a deletion whose review is not over,
+/// The runs that still need a connection: those that are not settled, and those of a deletion whose review is not over,
 /// which the connection is to carry out.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn count_open(connection: &mut Connection, of: ConnectionId) -> Result<u64, StoreError> {
-    let row = connection
+pub async fn open(
+    connection: &mut Connection,
+    of: ConnectionId,
+) -> Result<Vec<(RequestId, RunId)>, StoreError> {
+    let rows = connection
         .sql(sql!(
-            "SELECT CAST(count(*) AS BIGINT) FROM runs LEFT JOIN requests ON requests.id = runs.request_id
+            "SELECT runs.request_id, runs.id FROM runs LEFT JOIN requests ON requests.id = runs.request_id
              WHERE runs.connection_id = $1
                AND (runs.status IN ('not_started', 'processing', 'attention')
                     OR (requests.right_name = 'deletion' AND requests.state IN ('collecting', 'review')
-                        AND runs.status = 'complete' AND runs.selected = 1))"
+                        AND runs.status = 'complete' AND runs.selected = 1))
+             ORDER BY runs.id"
         ))
         .text(of)
-        .first()
+        .rows()
         .await?;
-    row.map_or(Ok(0), |row| row.count(0))
+    rows.iter().map(|row| Ok((row.parsed(0, "runs.request_id")?, row.parsed(1, "runs.id")?))).collect()
 }
 
 /// How many runs of each request need a person.

@@ -50,13 +50,15 @@ impl std::fmt::Debug for NewContact {
     }
 }
 
+/// The settings that are kept: what was given in place of what was `kept` before.
 pub(super) fn accept_settings(
     integration: &dyn Integration,
-    settings: Settings,
+    given: &Settings,
+    kept: Settings,
     now: Timestamp,
 ) -> Result<Settings, CaseworkError> {
     let manifest = integration.manifest();
-    let mut errors: Vec<FieldError> = settings
+    let mut errors: Vec<FieldError> = given
         .keys()
         .filter(|key| !manifest.settings.iter().any(|setting| setting.key == *key))
         .map(|key| {
@@ -65,6 +67,8 @@ pub(super) fn accept_settings(
             FieldError::new(format!("settings.{}", key.chars().take(64).collect::<String>()), message)
         })
         .collect();
+    let mut settings = kept;
+    settings.replace(given);
     for setting in manifest.settings.iter().filter(|setting| !setting.optional) {
         if settings.text(setting.key).trim().is_empty() {
             let message = format!("is missing: {}", setting.help);

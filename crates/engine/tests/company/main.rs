@@ -8,6 +8,7 @@ mod support;
 
 mod behaviour;
 mod certificates;
+mod connections;
 mod contacts;
 mod crashes;
 mod delivery;

@@ -264,11 +264,11 @@ async fn a_connection_in_use_is_not_removed(database: TestDatabase) {
     let (company, outlet) = Company::of_two_accounts(database).await;
     let id = company.ask(Right::Access, ANA).await;
     let before = company.dump().await;
-    let refused = company.casework.remove_connection(&operator(), outlet.stored.id).await.unwrap_err();
+    let refused = company.casework.remove_connection(&operator(), outlet.stored.id, false).await.unwrap_err();
     assert!(matches!(refused, CaseworkError::ConnectionInUse { runs: 1, .. }), "{refused}");
     assert_eq!(company.dump().await, before);
     company.work().await;
-    company.casework.remove_connection(&operator(), outlet.stored.id).await.unwrap();
+    company.casework.remove_connection(&operator(), outlet.stored.id, false).await.unwrap();
     assert_eq!(company.runs(id).await.len(), 2);
     assert_eq!(company.run_at(id, "outlet", Phase::Collect).await.run.status, RunStatus::Complete);
     let access = company.casework.connection_access(outlet.stored.id).await;

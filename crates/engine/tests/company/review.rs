@@ -248,9 +248,9 @@ async fn triage_refuses_what_cannot_be_carried_out(database: TestDatabase) {
     assert!(company.casework.start(&operator(), id, Start::default()).await.is_err(), "held");
     company.casework.resume(&operator(), id).await.unwrap();
     company.casework.start(&operator(), id, Start::default()).await.unwrap();
-    company.casework.remove_connection(&operator(), company.connection.stored.id).await.unwrap_err();
+    company.casework.remove_connection(&operator(), company.connection.stored.id, false).await.unwrap_err();
     company.work().await;
-    company.casework.remove_connection(&operator(), company.connection.stored.id).await.unwrap();
+    company.casework.remove_connection(&operator(), company.connection.stored.id, false).await.unwrap();
     let nobody = company.try_ask(Right::Access, "jo+shop@example.test", true).await;
     assert!(matches!(nobody, Err(CaseworkError::PlanRefused(_))), "no system is left to ask");
     company.connect("shop", MAIN_TOKEN).await.unwrap();

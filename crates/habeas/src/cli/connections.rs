@@ -22,10 +22,15 @@ pub(crate) enum ConnectionsCommand {
         /// Its name or id (con_...)
         connection: Option<String>,
     },
+    /// Change a connection; new settings and capabilities are checked at the vendor before anything is saved
+    Edit(ConnectionChange),
     /// Remove a connection and destroy its credentials
     Remove {
         /// Its name or id (con_...)
         connection: String,
+        /// Also while unfinished runs need it: they are skipped
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -36,6 +41,23 @@ pub(crate) struct NewConnection {
     /// How people tell this connection from others
     #[arg(long)]
     pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) details: ConnectionDetails,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionChange {
+    /// Its name or id (con_...)
+    pub(crate) connection: String,
+    /// Another name
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) details: ConnectionDetails,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConnectionDetails {
     /// A setting. VALUE may be env:NAME (taken from that environment variable) or file:PATH (the content of that
     /// file), so that secrets need not stand on the command line
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = setting)]

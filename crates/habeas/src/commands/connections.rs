@@ -6,20 +6,38 @@ use anyhow::{Context as _, bail};
 use serde_json::{Value, json};
 
 use super::with_client;
-use crate::cli::{ConnectionsCommand, Global, NewConnection, SettingValue};
+use crate::cli::{ConnectionDetails, ConnectionsCommand, Global, SettingValue};
 use crate::client::{Call, Client};
 use crate::ending::{Ending, Usage};
 use crate::output::{self, Table, text};
 
 pub(super) async fn run(global: &Global, command: ConnectionsCommand) -> anyhow::Result<Ending> {
+    // Settings that cannot be read are complained of before anything is opened.
     let body = match &command {
-        ConnectionsCommand::Add(new) => Some(body(new)?),
-        _ => None,
+        ConnectionsCommand::Add(new) => {
+            let mut body = body(&new.details)?;
+            (body["integration"], body["name"]) = (json!(new.integration), json!(new.name));
+            body
+        }
+        ConnectionsCommand::Edit(change) => {
+            let mut body = body(&change.details)?;
+            if let Some(name) = &change.name {
+                body["name"] = json!(name);
+            }
+            body
+        }
+        _ => Value::Null,
     };
-    with_client(global, body.is_some(), async |client| match command {
+    let adds = matches!(command, ConnectionsCommand::Add(_));
+    with_client(global, adds, async |client| match command {
         ConnectionsCommand::Add(_) => {
-            let added = client.json(Call::post(&["connections"]).body(body.unwrap_or_default())).await?;
+            let added = client.json(Call::post(&["connections"]).body(body)).await?;
             show(global, &added)?;
+            Ok(Ending::Done)
+        }
+        ConnectionsCommand::Edit(change) => {
+            let call = Call::patch(&["connections", &change.connection]).body(body);
+            show(global, &client.json(call).await?)?;
             Ok(Ending::Done)
         }
         ConnectionsCommand::List => {
@@ -36,9 +54,10 @@ pub(super) async fn run(global: &Global, command: ConnectionsCommand) -> anyhow:
             Ok(Ending::Done)
         }
         ConnectionsCommand::Check { connection } => check(global, client, connection).await,
-        ConnectionsCommand::Remove { connection } => {
+        ConnectionsCommand::Remove { connection, force } => {
             // The API answers with nothing, and so does --json.
-            client.call(Call::delete(&["connections", &connection])).await?;
+            let call = Call::delete(&["connections", &connection]).query("force", force.then_some(true));
+            client.call(call).await?;
             if !global.json {
                 output::line(&format!("{connection} was removed and its credentials were destroyed"))?;
             }
@@ -48,25 +67,25 @@ pub(super) async fn run(global: &Global, command: ConnectionsCommand) -> anyhow:
     .await
 }
 
-fn body(new: &NewConnection) -> anyhow::Result<Value> {
+fn body(details: &ConnectionDetails) -> anyhow::Result<Value> {
     let mut settings = BTreeMap::new();
-    for (key, value) in &new.settings {
+    for (key, value) in &details.settings {
         if settings.insert(key.as_str(), resolve(key, value)?).is_some() {
             bail!(Usage::new(format!("--set {key}=... was given twice")));
         }
     }
-    let mut body = json!({"integration": new.integration, "name": new.name, "settings": settings});
-    if let Some(completion) = new.deletion_completion {
+    let mut body = json!({"settings": settings});
+    if let Some(completion) = details.deletion_completion {
         body["deletion_completion"] = json!(completion);
     }
-    if !new.capabilities.is_empty() {
-        let chosen: BTreeMap<_, _> = new.capabilities.iter().copied().collect();
+    if !details.capabilities.is_empty() {
+        let chosen: BTreeMap<_, _> = details.capabilities.iter().copied().collect();
         body["capabilities"] = json!(chosen);
     }
     let contact = [
-        ("email", new.contact_email.as_ref().map(|email| json!(email))),
-        ("deadline_days", new.contact_deadline_days.map(|days| json!(days))),
-        ("on_expiry", new.contact_on_expiry.as_ref().map(|choice| json!(choice))),
+        ("email", details.contact_email.as_ref().map(|email| json!(email))),
+        ("deadline_days", details.contact_deadline_days.map(|days| json!(days))),
+        ("on_expiry", details.contact_on_expiry.as_ref().map(|choice| json!(choice))),
     ];
     let contact: serde_json::Map<String, Value> =
         contact.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect();

@@ -7,6 +7,7 @@
 mod support;
 
 mod commands;
+mod connections;
 mod killed;
 mod postgres;
 mod refusals;

@@ -38,6 +38,17 @@ impl Settings {
         self.values.insert(key.into(), SecretString::from(value.into()));
     }
 
+    /// Sets everything that `others` holds.
+    pub fn replace(&mut self, others: &Self) {
+        self.values.extend(others.values.iter().map(|(key, value)| (key.clone(), value.clone())));
+    }
+
+    /// Whether nothing was given.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
     /// The keys that were given.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.values.keys().map(String::as_str)

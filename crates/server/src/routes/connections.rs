@@ -11,7 +11,9 @@ use crate::authentication::Caller;
 use crate::extract::{Ids, Json as JsonBody, OptionalJson, Query};
 use crate::problem::Problem;
 use crate::shapes::Page;
-use crate::shapes::connections::{CheckedConnectionShape, ConnectionShape, NewConnectionShape};
+use crate::shapes::connections::{
+    CheckedConnectionShape, ConnectionChangeShape, ConnectionShape, NewConnectionShape, Removal,
+};
 use crate::shapes::page::Paging;
 use crate::shapes::requests::NothingShape;
 use crate::state::ServerState;
@@ -60,19 +62,38 @@ pub(crate) async fn show_connection(
     Ok(Json(state.casework.connection_named(&actor, &name).await?.into()))
 }
 
-/// Removes a connection and destroys its credentials. Refused while unfinished runs need it.
+/// Changes a connection: what is given is replaced, `null` takes away. New settings and capabilities are checked at the
+/// vendor first; if anything is missing, nothing is saved. Changed capabilities count for later requests.
+#[utoipa::path(
+    patch, path = "/api/v1/connections/{id}", tag = "connections", request_body = ConnectionChangeShape,
+    params(("id" = String, Path, description = "Its id or its name")),
+    responses((status = OK, body = ConnectionShape))
+)]
+pub(crate) async fn edit_connection(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(name): Ids<String>,
+    JsonBody(change): JsonBody<ConnectionChangeShape>,
+) -> Result<Json<ConnectionShape>, Problem> {
+    let id = resolve(&state, &actor, &name).await?;
+    Ok(Json(state.casework.edit_connection(&actor, id, change.accept()?).await?.into()))
+}
+
+/// Removes a connection and destroys its credentials. Refused while unfinished runs need it, unless `force` is `true`:
+/// they are skipped then, and what a review left to it is left out.
 #[utoipa::path(
     delete, path = "/api/v1/connections/{id}", tag = "connections",
-    params(("id" = String, Path, description = "Its id or its name")),
+    params(("id" = String, Path, description = "Its id or its name"), Removal),
     responses((status = NO_CONTENT, description = "Removed"))
 )]
 pub(crate) async fn remove_connection(
     State(state): State<ServerState>,
     Caller(actor): Caller,
     Ids(name): Ids<String>,
+    Query(removal): Query<Removal>,
 ) -> Result<StatusCode, Problem> {
     let id = resolve(&state, &actor, &name).await?;
-    state.casework.remove_connection(&actor, id).await?;
+    state.casework.remove_connection(&actor, id, removal.force).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -39,7 +39,11 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         .routes(routes!(integrations::show_integration))
         .routes(routes!(policies::list_policies))
         .routes(routes!(connections::list_connections, connections::add_connection))
-        .routes(routes!(connections::show_connection, connections::remove_connection))
+        .routes(routes!(
+            connections::show_connection,
+            connections::edit_connection,
+            connections::remove_connection
+        ))
         .routes(routes!(connections::check_connection))
         .routes(routes!(requests::list_requests, requests::create_request))
         .routes(routes!(bulk::create_requests).layer(large))

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use habeas_casework::connections::{ConnectionCase, NewConnection, NewContact};
+use habeas_casework::CapabilityChoices;
+use habeas_casework::connections::{
+    ConnectionCase, ConnectionChange, ContactChange, NewConnection, NewContact,
+};
 use habeas_domain::capability::Capability;
 use habeas_integrations::{PermissionReport, Settings, VendorError};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::runs::FailureShape;
 use super::words::{DeletionCompletionWord, HandlingWord, OnExpiryWord, Word};
@@ -74,28 +77,12 @@ pub(crate) struct CapabilitiesShape {
 impl NewConnectionShape {
     /// As casework takes it.
     pub(crate) fn accept(self) -> Result<NewConnection, Problem> {
-        let mut settings = Settings::default();
-        for (key, value) in self.settings {
-            // A name that is none may be a secret in the wrong place.
-            if shown(&key) != key {
-                return Err(Problem::field("settings", "has a member whose name is none of a setting"));
-            }
-            if let Some(value) = value {
-                settings.set(key, value);
-            }
-        }
-        let chosen = self.capabilities.unwrap_or_default();
-        let chosen = [
-            (Capability::Access, chosen.access),
-            (Capability::Deletion, chosen.deletion),
-            (Capability::SystemDetection, chosen.system_detection),
-        ];
         Ok(NewConnection {
             integration: self.integration,
             name: self.name,
-            settings,
+            settings: settings(self.settings)?,
             deletion_completion: self.deletion_completion.map(|word| word.0),
-            capabilities: chosen.into_iter().filter_map(|(one, handling)| Some((one, handling?.0))).collect(),
+            capabilities: self.capabilities.unwrap_or_default().accept(),
             contact: self.contact.map_or_else(NewContact::default, |contact| NewContact {
                 email: contact.email,
                 deadline_days: contact.deadline_days,
@@ -103,6 +90,109 @@ impl NewConnectionShape {
             }),
         })
     }
+}
+
+fn settings(given: BTreeMap<String, Option<String>>) -> Result<Settings, Problem> {
+    let mut settings = Settings::default();
+    for (key, value) in given {
+        // A name that is none may be a secret in the wrong place.
+        if shown(&key) != key {
+            return Err(Problem::field("settings", "has a member whose name is none of a setting"));
+        }
+        if let Some(value) = value {
+            settings.set(key, value);
+        }
+    }
+    Ok(settings)
+}
+
+impl CapabilitiesShape {
+    fn accept(self) -> CapabilityChoices {
+        let chosen = [
+            (Capability::Access, self.access),
+            (Capability::Deletion, self.deletion),
+            (Capability::SystemDetection, self.system_detection),
+        ];
+        chosen.into_iter().filter_map(|(one, handling)| Some((one, handling?.0))).collect()
+    }
+}
+
+/// What is to be different about a connection; what is left out stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ConnectionChange)]
+pub(crate) struct ConnectionChangeShape {
+    /// Its name, unique.
+    name: Option<String>,
+    /// Settings that are replaced; the others stay. They never come back.
+    #[serde(default)]
+    #[schema(value_type = BTreeMap<String, String>)]
+    settings: BTreeMap<String, Option<String>>,
+    /// When an asynchronous deletion counts as complete.
+    deletion_completion: Option<DeletionCompletionWord>,
+    /// Who serves these capabilities, for later requests.
+    capabilities: Option<CapabilitiesShape>,
+    /// Who answers for a capability that is handed to a direct contact.
+    contact: Option<ContactChangeShape>,
+}
+
+/// What is to be different about a contact; `null` goes back to what holds without it.
+#[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ContactChange)]
+pub(crate) struct ContactChangeShape {
+    /// Their e-mail address; without one, answers are entered by hand.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<String>)]
+    email: Option<Option<String>>,
+    /// How long they have.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<i64>)]
+    deadline_days: Option<Option<i64>>,
+    /// What happens then.
+    #[serde(default, deserialize_with = "given")]
+    #[schema(value_type = Option<OnExpiryWord>)]
+    on_expiry: Option<Option<OnExpiryWord>>,
+}
+
+/// Tells `null` from what was left out.
+fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Shows no settings and no address.
+impl std::fmt::Debug for ConnectionChangeShape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ConnectionChangeShape")
+    }
+}
+
+impl ConnectionChangeShape {
+    /// As casework takes it.
+    pub(crate) fn accept(self) -> Result<ConnectionChange, Problem> {
+        let contact = self.contact.unwrap_or_default();
+        Ok(ConnectionChange {
+            name: self.name,
+            settings: settings(self.settings)?,
+            deletion_completion: self.deletion_completion.map(|word| word.0),
+            capabilities: self.capabilities.unwrap_or_default().accept(),
+            contact: ContactChange {
+                email: contact.email,
+                deadline_days: contact.deadline_days,
+                on_expiry: contact.on_expiry.map(|choice| choice.map(|word| word.0)),
+            },
+        })
+    }
+}
+
+/// How a connection is removed.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Removal {
+    /// Also while unfinished runs need it: they are skipped.
+    #[serde(default)]
+    pub(crate) force: bool,
 }
 
 /// A connection.

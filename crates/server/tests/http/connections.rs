@@ -133,6 +133,83 @@ async fn a_connection_in_use_stays() {
 }
 
 #[tokio::test]
+async fn a_forced_removal_says_what_it_skipped() {
+    let world = World::with_shop().await;
+    let request = world.request(json!({})).await;
+    let problem = world.operate("DELETE", "/connections/shop", None).await.refused(409, "connection_in_use");
+    assert_eq!(problem["requests"], json!([request]));
+    world.operate("DELETE", "/connections/shop?force=perhaps", None).await.refused(422, "validation");
+    assert_eq!(world.operate("DELETE", "/connections/shop?force=true", None).await.status, 204);
+    let runs = world.get(&format!("/requests/{request}/runs")).await.good();
+    assert_eq!(runs["items"][0]["status"], "skipped");
+    assert_eq!(runs["items"][0]["note"], "the connection `shop` was removed");
+}
+
+#[tokio::test]
+async fn a_connection_is_edited_and_only_what_is_given_changes() {
+    let world = World::with_shop().await;
+    let edit = async |body: &Value| world.operate("PATCH", "/connections/shop", Some(body)).await;
+    let contact = json!({"email": "dpo@example.test", "deadline_days": 5, "on_expiry": "skip"});
+    let edited =
+        edit(&json!({"capabilities": {"access": "direct_contact"}, "contact": contact})).await.good();
+    assert_eq!(edited["contact"], contact);
+    let capabilities = json!({"access": "direct_contact", "deletion": "api", "system_detection": "off"});
+    assert_eq!(edited["capabilities"], capabilities);
+    let edited = edit(&json!({"contact": {"email": null, "deadline_days": null}})).await.good();
+    assert_eq!(edited["contact"], json!({"email": null, "deadline_days": 14, "on_expiry": "skip"}));
+    let answer = edit(&json!({"settings": {"token": TOKEN}})).await;
+    answer.good();
+    assert!(!answer.text.contains(TOKEN));
+    let edited = edit(&json!({"name": "web shop"})).await.good();
+    assert_eq!((&edited["name"], &edited["capabilities"]), (&json!("web shop"), &capabilities));
+    world.get("/connections/web%20shop").await.good();
+}
+
+#[rstest]
+#[case::unknown_field(json!({"integration": "stub"}), "integration", "known are")]
+#[case::unknown_setting(json!({"settings": {"colour": "red"}}), "settings.colour", "known are: token")]
+#[case::setting_taken_away(json!({"settings": {"token": ""}}), "settings.token", "is missing")]
+#[case::no_name(json!({"name": " "}), "name", "1 to 80")]
+#[case::unable(json!({"capabilities": {"system_detection": "api"}}), "capabilities.system_detection", "off")]
+#[case::contact_is_no_address(json!({"contact": {"email": "dpo"}}), "contact.email", "e-mail address")]
+#[case::contact_without_time(json!({"contact": {"deadline_days": 0}}), "contact.deadline_days", "1 to 365")]
+#[case::completion(json!({"deletion_completion": "on_submit"}), "deletion_completion", "deletes at once")]
+#[tokio::test]
+async fn an_edit_that_cannot_be_used_names_the_field_and_changes_nothing(
+    #[case] change: Value,
+    #[case] field: &str,
+    #[case] says: &str,
+) {
+    let world = World::with_shop().await;
+    let before = (world.events().await, world.get("/connections/shop").await.good());
+    let problem = world.operate("PATCH", "/connections/shop", Some(&change)).await.refused(422, "validation");
+    assert_eq!(problem["errors"][0]["field"], field, "{problem}");
+    assert!(problem["errors"][0]["message"].as_str().unwrap().contains(says), "{problem}");
+    assert_eq!((world.events().await, world.get("/connections/shop").await.good()), before);
+}
+
+#[rstest]
+#[case(Mood::LacksPermission, 422, "permissions_missing")]
+#[case(Mood::RejectsCredentials, 422, "credentials_rejected")]
+#[case(Mood::Down, 502, "vendor_unavailable")]
+#[tokio::test]
+async fn an_edit_that_the_vendor_does_not_accept_changes_nothing(
+    #[case] mood: Mood,
+    #[case] status: u16,
+    #[case] code: &str,
+) {
+    let world = World::with_shop().await;
+    let before = (world.events().await, world.get("/connections/shop").await.good());
+    world.vendor.is(mood);
+    for change in [json!({"settings": {"token": "another"}}), json!({"capabilities": {"deletion": "off"}})] {
+        world.operate("PATCH", "/connections/shop", Some(&change)).await.refused(status, code);
+    }
+    assert_eq!((world.events().await, world.get("/connections/shop").await.good()), before);
+    // What the vendor has no part in goes without it.
+    world.operate("PATCH", "/connections/shop", Some(&json!({"name": "web shop"}))).await.good();
+}
+
+#[tokio::test]
 async fn a_check_shows_what_it_found() {
     let world = World::with_shop().await;
     let checked = world.operate("POST", "/connections/shop/check", None).await.good();

@@ -255,6 +255,7 @@ impl Fixture {
             settings: Some(sealed(b"settings")),
             deletion_completion: None,
             capabilities: serde_json::json!({"access": "api"}),
+            earlier_capabilities: serde_json::json!([]),
             permissions: serde_json::json!([]),
             warnings: serde_json::json!([]),
             checked_at: None,

@@ -1,0 +1,179 @@
+//! Connections are edited and removed while requests need them.
+
+use habeas_casework::CaseworkError;
+use habeas_casework::connections::{ConnectionChange, ContactChange};
+use habeas_domain::capability::{Capability, Handling};
+use habeas_domain::{Outcome, Phase, RequestState, Right, RunStatus};
+use habeas_integrations::Settings;
+use habeas_sandbox::readycloud::fixtures;
+use habeas_testing::{TestDatabase, on_both_databases};
+
+use crate::support::{ANA, CONTACTS, Company, OUTLET_TOKEN, Setup, System, TOKEN, operator, status};
+use crate::support::{MAIN_TOKEN, at_lists};
+
+on_both_databases![
+    a_new_token_is_proven_before_it_takes_the_old_ones_place,
+    what_is_edited_without_the_vendor_does_not_ask_it,
+    capabilities_change_for_later_requests_only,
+    the_slower_of_two_edits_is_refused,
+    a_forced_removal_skips_what_was_under_way,
+    a_forced_removal_leaves_out_what_a_review_had_chosen,
+    a_forced_removal_breaks_off_an_erasure,
+];
+
+fn settings(token: &str) -> ConnectionChange {
+    ConnectionChange {
+        settings: Settings::from_iter([("access_token", token)]),
+        ..ConnectionChange::default()
+    }
+}
+
+fn serving(capability: Capability, handling: Handling) -> ConnectionChange {
+    ConnectionChange { capabilities: [(capability, handling)].into(), ..ConnectionChange::default() }
+}
+
+async fn a_new_token_is_proven_before_it_takes_the_old_ones_place(database: TestDatabase) {
+    let company = Company::with(database, Setup { token: MAIN_TOKEN, ..Setup::default() }).await;
+    let (casework, id) = (&company.casework, company.connection.stored.id);
+    let events = |dump: Vec<String>| dump.iter().filter(|line| line.contains("evt_")).count();
+    let before = events(company.dump().await);
+    let refused = casework.edit_connection(&operator(), id, settings(fixtures::EXPIRED_TOKEN)).await;
+    assert!(matches!(refused, Err(CaseworkError::Vendor(_))), "{refused:?}");
+    let refused = casework.edit_connection(&operator(), id, settings(fixtures::READ_ONLY_TOKEN)).await;
+    assert!(matches!(refused, Err(CaseworkError::PermissionsMissing(_))), "{refused:?}");
+    let unknown = ConnectionChange {
+        settings: Settings::from_iter([("colour", "red")]),
+        ..ConnectionChange::default()
+    };
+    let refused = casework.edit_connection(&operator(), id, unknown).await;
+    assert!(matches!(refused, Err(CaseworkError::Validation(_))), "{refused:?}");
+    assert_eq!(events(company.dump().await), before);
+    let kept = casework.connection(&operator(), id).await.unwrap().stored;
+    assert!(kept.edited_state() == company.connection.stored.edited_state());
+
+    let edited = casework.edit_connection(&operator(), id, settings(TOKEN)).await.unwrap();
+    assert_ne!(edited.stored.account, company.connection.stored.account, "another account's limits hold");
+    assert_eq!(casework.connection_access(id).await.unwrap().settings.text("access_token"), TOKEN);
+    // The new token sees the second organisation, too; the old one is used no more, not even from memory.
+    company.add_contact_in(fixtures::SECOND_ORG, "only.there@example.test");
+    let request = company.ask(Right::Access, "only.there@example.test").await;
+    company.work().await;
+    assert_eq!(company.last_run(request).await.run.records_found, Some(1));
+}
+
+async fn what_is_edited_without_the_vendor_does_not_ask_it(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let id = company.connection.stored.id;
+    let calls = company.all_calls();
+    let contact = ContactChange {
+        email: Some(Some("owner@example.test".to_owned())),
+        deadline_days: Some(Some(3)),
+        ..ContactChange::default()
+    };
+    let change =
+        ConnectionChange { name: Some(" web shop ".to_owned()), contact, ..ConnectionChange::default() };
+    let edited = company.casework.edit_connection(&operator(), id, change).await.unwrap();
+    assert_eq!((edited.stored.name.as_str(), edited.stored.contact_seconds), ("web shop", Some(3 * 86_400)));
+    assert_eq!(company.all_calls(), calls);
+    let handed = serving(Capability::Access, Handling::DirectContact);
+    let edited = company.casework.edit_connection(&operator(), id, handed).await.unwrap();
+    assert_eq!(edited.contact.unwrap().email.as_deref(), Some("owner@example.test"));
+    // Nothing is different: nothing is written.
+    let before = company.dump().await;
+    company.casework.edit_connection(&operator(), id, ConnectionChange::default()).await.unwrap();
+    let same = ConnectionChange { name: Some("web shop".to_owned()), ..ConnectionChange::default() };
+    company.casework.edit_connection(&operator(), id, same).await.unwrap();
+    assert_eq!(company.dump().await, before);
+    let nobody = ContactChange { email: Some(None), ..ContactChange::default() };
+    let change = ConnectionChange { contact: nobody, ..ConnectionChange::default() };
+    let edited = company.casework.edit_connection(&operator(), id, change).await.unwrap();
+    assert_eq!(edited.contact.unwrap().email, None);
+}
+
+async fn capabilities_change_for_later_requests_only(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let id = company.connection.stored.id;
+    let planned = company.ask_with_review(Right::Deletion, ANA).await;
+    company.work().await;
+    let off = serving(Capability::Deletion, Handling::Off);
+    company.casework.edit_connection(&operator(), id, off).await.unwrap();
+    company.casework.process(&operator(), planned, [].into()).await.unwrap();
+    company.work().await;
+    assert_eq!(company.outcome(planned).await, Some(Outcome::Erased), "planned before");
+    let later = company.try_ask(Right::Deletion, "jo+shop@example.test", true).await;
+    assert!(matches!(later, Err(CaseworkError::PlanRefused(_))), "{later:?}");
+}
+
+async fn the_slower_of_two_edits_is_refused(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let id = company.connection.stored.id;
+    let named = |name: &str| ConnectionChange { name: Some(name.to_owned()), ..settings(OUTLET_TOKEN) };
+    let (operator, first, second) = (operator(), named("first"), named("second"));
+    let edits = [
+        company.casework.edit_connection(&operator, id, first),
+        company.casework.edit_connection(&operator, id, second),
+    ];
+    let mut outcomes = futures::future::join_all(edits).await;
+    outcomes.sort_by_key(Result::is_err);
+    let saved = outcomes[0].as_ref().unwrap().stored.name.clone();
+    let Err(CaseworkError::ConnectionChanged { name }) = &outcomes[1] else { panic!("{outcomes:?}") };
+    assert_eq!(*name, saved);
+}
+
+async fn a_forced_removal_skips_what_was_under_way(database: TestDatabase) {
+    let (company, outlet) = Company::of_two_accounts(database).await;
+    let outlet = outlet.stored.id;
+    company.fault(at_lists(status(503)).path_contains("/orgs/2Bx/contacts/?"));
+    let ids =
+        [company.ask(Right::Access, ANA).await, company.ask(Right::Access, "jo+shop@example.test").await];
+    company.engine.work_until_idle().await;
+    let refused = company.casework.remove_connection(&operator(), outlet, false).await.unwrap_err();
+    let CaseworkError::ConnectionInUse { runs: 2, requests, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(*requests, ids.into());
+    company.casework.remove_connection(&operator(), outlet, true).await.unwrap();
+    let calls = company.calls(CONTACTS);
+    company.work().await;
+    assert_eq!(company.calls(CONTACTS), calls, "nobody is asked any more");
+    for id in ids {
+        let run = company.run_at(id, "outlet", Phase::Collect).await;
+        assert_eq!(run.run.status, RunStatus::Skipped);
+        assert_eq!(run.note.as_deref(), Some("the connection `outlet` was removed"));
+        assert_eq!(company.state(id).await, RequestState::Delivering, "with what the others found");
+    }
+    let access = company.casework.connection_access(outlet).await;
+    assert!(matches!(access, Err(CaseworkError::NotFound { .. })), "its credentials are gone");
+    assert!(company.audit_is_whole().await);
+}
+
+async fn a_forced_removal_leaves_out_what_a_review_had_chosen(database: TestDatabase) {
+    let (company, outlet) = Company::of_two_accounts(database).await;
+    let email = "both@example.test";
+    let here = company.add_contact(email);
+    let there = company.add_contact_in(fixtures::SECOND_ORG, email);
+    let id = company.ask_with_review(Right::Deletion, email).await;
+    company.work().await;
+    let refused = company.casework.remove_connection(&operator(), outlet.stored.id, false).await.unwrap_err();
+    assert!(matches!(refused, CaseworkError::ConnectionInUse { runs: 1, .. }), "{refused}");
+    company.casework.remove_connection(&operator(), outlet.stored.id, true).await.unwrap();
+    assert!(!company.run_at(id, "outlet", Phase::Collect).await.run.selected);
+    company.casework.process(&operator(), id, [].into()).await.unwrap();
+    company.work().await;
+    assert_eq!(
+        company.outcome(id).await,
+        Some(Outcome::ErasedWithExceptions),
+        "it is said that something stays"
+    );
+    assert_eq!((company.deletions_of(&here).0, company.deletions_of(&there).0), (1, 0));
+}
+
+async fn a_forced_removal_breaks_off_an_erasure(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let archive = company.connect_to(System::DirectContact, "archive").await;
+    let id = company.ask(Right::Deletion, ANA).await;
+    company.engine.work_until_idle().await;
+    assert_eq!(company.state(id).await, RequestState::Erasing);
+    company.casework.remove_connection(&operator(), archive.stored.id, true).await.unwrap();
+    assert_eq!(company.run_at(id, "archive", Phase::Erase).await.run.status, RunStatus::Skipped);
+    company.work().await;
+    assert_eq!(company.outcome(id).await, Some(Outcome::ErasedWithExceptions));
+}
