@@ -132,6 +132,13 @@ pub(crate) enum IntegrationsCommand {
         /// Its name, for example readycloud
         name: String,
     },
+    /// Print the address of the vendor's page on which access is allowed to an app of yours
+    Authorize {
+        /// The integration's name, for example readycloud
+        name: String,
+        /// The app's id, as the vendor shows it
+        app_id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -25,5 +25,5 @@ pub use connector::{
 pub use error::{ErrorKind, Retry, VendorError};
 pub use manifest::{
     Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, MonthlyQuota,
-    NeededPermission, Polling, RateLimit, Setting, Verification,
+    NeededPermission, Polling, RateLimit, Setting, Trouble, Verification,
 };

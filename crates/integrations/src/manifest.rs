@@ -21,6 +21,15 @@ pub struct Manifest {
     /// The vendor's address in production, with `{setting}` where a setting of the connection stands in the host
     /// name; `None` where no vendor is called. Only the server's operator can override it.
     pub base_url: Option<&'static str>,
+    /// The vendor's API and its version, as the vendor writes it; `None` where no vendor is called.
+    pub api_version: Option<&'static str>,
+    /// The vendor's page on which a person allows access to an app of theirs, with `{app_id}` in place of its id; `None`
+    /// where credentials come another way.
+    pub authorize_url: Option<&'static str>,
+    /// The role at the vendor of whoever makes the credentials; `None` where there is no vendor.
+    pub vendor_role: Option<&'static str>,
+    /// What the account at the vendor must be, where not every account will do.
+    pub account_type: Option<&'static str>,
     /// What it can do.
     pub capabilities: Capabilities,
     /// The fields of a connection.
@@ -29,6 +38,8 @@ pub struct Manifest {
     pub permissions: &'static [NeededPermission],
     /// Where to click at the vendor, step by step.
     pub guide: &'static [&'static str],
+    /// What goes wrong when connecting, and what to do then.
+    pub troubleshooting: &'static [Trouble],
     /// Limits per endpoint class.
     pub rate_limits: &'static [RateLimit],
     /// First wait after a passing failure, and the longest.
@@ -62,6 +73,19 @@ impl Manifest {
             }
         }
         Ok(Some(address))
+    }
+}
+
+impl Manifest {
+    /// The page on which a person allows access to their app; `None` if the integration has none, or that is no id of an
+    /// app.
+    #[must_use]
+    pub fn authorize_page(&self, app_id: &str) -> Option<String> {
+        let app_id = app_id.trim();
+        // Unreserved characters only (RFC 3986 § 2.3): an id that brings parameters of its own is none.
+        let fits = (1..=128).contains(&app_id.len())
+            && app_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
+        self.authorize_url.filter(|_| fits).map(|template| template.replace("{app_id}", app_id))
     }
 }
 
@@ -186,12 +210,28 @@ pub struct Setting {
     pub key: &'static str,
     /// Label on the form.
     pub label: &'static str,
-    /// What to enter and where to find it.
+    /// What to enter.
     pub help: &'static str,
+    /// Where it is found at the vendor.
+    pub found_at: &'static str,
+    /// What it looks like, as a regular expression over the whole text (HTML `pattern`); only a hint for forms: what
+    /// is accepted is decided by [`crate::Integration::normalise`].
+    pub pattern: Option<&'static str>,
     /// Whether it is a secret: sealed, never shown again.
     pub secret: bool,
     /// Whether it may be left out.
     pub optional: bool,
+}
+
+/// Something that goes wrong when connecting.
+#[derive(Debug, Serialize)]
+pub struct Trouble {
+    /// The code of the problem that is shown (`credentials_rejected`).
+    pub code: &'static str,
+    /// What it means at this vendor.
+    pub meaning: &'static str,
+    /// What to do.
+    pub remedy: &'static str,
 }
 
 /// A permission at the vendor.

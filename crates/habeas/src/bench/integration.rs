@@ -23,6 +23,10 @@ static MANIFEST: Manifest = Manifest {
     title: "Benchmark stub",
     summary: "Answers every call after a fixed time.",
     base_url: Some("https://stub.example.test"),
+    api_version: None,
+    authorize_url: None,
+    vendor_role: None,
+    account_type: None,
     capabilities: Capabilities {
         access: Some(Access { kind: AccessType::Synchronous, method: AccessMethod::Lookup }),
         deletion: Some(Deletion {
@@ -37,6 +41,7 @@ static MANIFEST: Manifest = Manifest {
     settings: &[],
     permissions: &[],
     guide: &[],
+    troubleshooting: &[],
     rate_limits: &[],
     retry_min: Duration::from_millis(50),
     retry_max: Duration::from_secs(5),

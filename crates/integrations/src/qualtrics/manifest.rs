@@ -8,7 +8,7 @@ use habeas_domain::capability::{AccessType, Capability, DeletionMethod, Deletion
 use super::settings::{CLIENT_ID, CLIENT_SECRET, DATACENTER_ID};
 use crate::manifest::{
     Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, NeededPermission, Polling,
-    RateLimit, Setting, Verification,
+    RateLimit, Setting, Trouble, Verification,
 };
 
 /// Everything that has no cap of its own: token, whoami, directories, contact history, users.
@@ -51,12 +51,18 @@ pub(super) static MANIFEST: Manifest = Manifest {
     title: "Qualtrics",
     summary: "Surveys: responses, contacts of the XM Directory with their history, and user accounts.",
     base_url: Some("https://{datacenter_id}.qualtrics.com"),
+    api_version: Some("API v3"),
+    authorize_url: None,
+    vendor_role: Some("Brand Administrator"),
+    account_type: Some("A user account of the type Brand Administrator, whose client it is"),
     capabilities: CAPABILITIES,
     settings: &[
         Setting {
             key: DATACENTER_ID,
             label: "Datacenter ID",
             help: "The Datacenter ID of the section Qualtrics IDs, for example fra1; not the whole address",
+            found_at: "Account Settings, Qualtrics IDs, section IDs",
+            pattern: Some("[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"),
             secret: false,
             optional: false,
         },
@@ -64,6 +70,8 @@ pub(super) static MANIFEST: Manifest = Manifest {
             key: CLIENT_ID,
             label: "Client ID",
             help: "The Client ID that the OAuth Client Manager shows for the client made for Habeas",
+            found_at: "Account Settings, Qualtrics IDs, section OAuth Client Manager, in the list of clients",
+            pattern: None,
             secret: false,
             optional: false,
         },
@@ -71,6 +79,8 @@ pub(super) static MANIFEST: Manifest = Manifest {
             key: CLIENT_SECRET,
             label: "Client Secret",
             help: "The Client Secret; Qualtrics shows it once, when the client is made",
+            found_at: "Shown once after Create Client; if it is lost, make a new client",
+            pattern: None,
             secret: true,
             optional: false,
         },
@@ -126,6 +136,30 @@ pub(super) static MANIFEST: Manifest = Manifest {
         "Enter the Datacenter ID, the Client ID and the Client Secret here.",
         "Choose when a deletion counts as complete: when Qualtrics has accepted it, or (the default) when Qualtrics \
          says that it is done.",
+    ],
+    troubleshooting: &[
+        Trouble {
+            code: "credentials_rejected",
+            meaning: "Client ID or Client Secret are wrong, the client is gone or has another grant type, or it lives in \
+                      another data centre: the message says which",
+            remedy: "Compare the three values with the OAuth Client Manager; if the grant type is not Client \
+                     Credentials, make a new client",
+        },
+        Trouble {
+            code: "permissions_missing",
+            meaning: "The client lacks the scopes that are named, or whoever made it is no Brand Administrator",
+            remedy: "Make a new client as a Brand Administrator with all five scopes: an existing one keeps its own",
+        },
+        Trouble {
+            code: "connection_misconfigured",
+            meaning: "There is no Qualtrics at that Datacenter ID",
+            remedy: "Copy the Datacenter ID again; it is a short word such as fra1, not an address",
+        },
+        Trouble {
+            code: "vendor_unavailable",
+            meaning: "Qualtrics does not answer, or too slowly, or asks to slow down",
+            remedy: "Try again in a few minutes; nothing was saved",
+        },
     ],
     rate_limits: &[
         // A brand has 3000 calls a minute in all; what the capped endpoints may use is left to them.

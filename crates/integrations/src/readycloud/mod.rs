@@ -23,8 +23,6 @@ use crate::connector::{Connector, Integration, Residual, SettingError, Settings}
 use crate::error::{ErrorKind, Retry, VendorError};
 use crate::manifest::Manifest;
 
-pub use settings::authorize_url;
-
 /// The catalogue's entry.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadyCloud;

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 use zeroize::Zeroizing;
 
 use crate::connector::{SettingError, Settings};
@@ -27,19 +27,6 @@ const LONGEST_TOKEN: usize = 512;
 const LONGEST_INPUT: usize = 8192;
 /// Longer lifetimes are not believed (the documented one is a year).
 const LONGEST_LIFETIME: Duration = Duration::from_secs(100 * 366 * 86_400);
-
-/// The page on which a ReadyCloud admin allows access for the app `app_id`; `None` if that is no App ID. It
-/// has no slash at the end of its path, unlike everything else at ReadyCloud.
-#[must_use]
-pub fn authorize_url(app_id: &str) -> Option<Url> {
-    let app_id = app_id.trim();
-    let fits = (1..=128).contains(&app_id.len())
-        && app_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte));
-    let address = format!(
-        "https://www.readycloud.com/api/v1/oauth2/authorize?scope=contact%20company-read_only&response_type=token&client_id={app_id}"
-    );
-    fits.then(|| Url::parse(&address).ok()).flatten()
-}
 
 /// Brings what was entered into the form that is kept.
 pub(super) fn normalise(settings: &Settings, now: Timestamp) -> Result<Settings, Vec<SettingError>> {

@@ -8,7 +8,7 @@ use habeas_domain::capability::{AccessType, Capability, DeletionMethod, Deletion
 use super::settings;
 use crate::manifest::{
     Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, MonthlyQuota,
-    NeededPermission, Polling, RateLimit, Setting, Verification,
+    NeededPermission, Polling, RateLimit, Setting, Trouble, Verification,
 };
 
 /// Every call of the API (200 requests a minute, rate limiting page).
@@ -31,12 +31,19 @@ pub(super) static MANIFEST: Manifest = Manifest {
     title: "Segment Config",
     summary: "Events and traits of a Segment workspace's users, and the destinations that they are handed on to.",
     base_url: Some("https://platform.segmentapis.com"),
+    api_version: Some("Config API v1beta"),
+    authorize_url: None,
+    vendor_role: Some("Workspace Owner"),
+    account_type: Some("A workspace in the United States that has a token of the Config API"),
     capabilities: CAPABILITIES,
     settings: &[
         Setting {
             key: settings::API_TOKEN,
             label: "API token",
             help: "A token of Segment's Config API that a Workspace Owner made",
+            found_at: "Shown once when it was made (Access Management, Tokens); new ones of this API come from Segment's \
+                       support",
+            pattern: None,
             secret: true,
             optional: false,
         },
@@ -45,6 +52,8 @@ pub(super) static MANIFEST: Manifest = Manifest {
             label: "Workspace name",
             help: "The workspace's slug, as it stands in the address of Segment's app (`my-space` or \
                    `workspaces/my-space`), not its display name",
+            found_at: "Settings, Workspace settings, General Settings: the slug",
+            pattern: None,
             secret: false,
             optional: false,
         },
@@ -53,6 +62,8 @@ pub(super) static MANIFEST: Manifest = Manifest {
             label: "Region",
             help: "Where the workspace is kept: `us` or `eu`. The Config API serves the United States only; the value \
                    is kept for Segment's newer API",
+            found_at: "Settings, Workspace settings, General Settings: the region",
+            pattern: Some("us|eu"),
             secret: false,
             optional: true,
         },
@@ -84,6 +95,29 @@ pub(super) static MANIFEST: Manifest = Manifest {
         "In Habeas, enter API token and workspace name.",
         "Choose when a deletion counts as complete: when Segment has accepted it, or when Segment has finished it (the default).",
         "Choose Configure integration.",
+    ],
+    troubleshooting: &[
+        Trouble {
+            code: "credentials_rejected",
+            meaning: "The token is unknown or revoked, of another workspace, or of the newer Public API",
+            remedy: "Use a token of the Config API that a Workspace Owner of this workspace made; if there is none, ask \
+                     Segment's support for one",
+        },
+        Trouble {
+            code: "permissions_missing",
+            meaning: "The token may not create deletions, or not read them",
+            remedy: "Have a Workspace Owner make the token",
+        },
+        Trouble {
+            code: "connection_misconfigured",
+            meaning: "Segment knows no workspace of that name",
+            remedy: "Enter the slug, as it stands in the address of Segment's app, not the display name",
+        },
+        Trouble {
+            code: "vendor_unavailable",
+            meaning: "Segment does not answer, or too slowly, or asks to slow down",
+            remedy: "Try again in a few minutes; nothing was saved",
+        },
     ],
     rate_limits: &[RateLimit { class: API, per_minute: 200 }],
     retry_min: Duration::from_secs(2),

@@ -18,6 +18,14 @@ pub(crate) struct IntegrationShape {
     /// The vendor's address in production, with `{setting}` where a setting of the connection stands in the host name;
     /// null where no vendor is called.
     base_url: Option<String>,
+    /// The vendor's API and its version; null where no vendor is called.
+    api_version: Option<String>,
+    /// The vendor's page on which a person allows access to an app of theirs, with `{app_id}` in place of its id.
+    authorize_url: Option<String>,
+    /// The role at the vendor of whoever makes the credentials.
+    vendor_role: Option<String>,
+    /// What the account at the vendor must be, where not every account will do.
+    account_type: Option<String>,
     /// What it can do: `access`, `deletion`, `detects_systems`, `identifiers`.
     #[schema(value_type = Object)]
     capabilities: Value,
@@ -27,6 +35,8 @@ pub(crate) struct IntegrationShape {
     permissions: Vec<NeededPermissionShape>,
     /// Where to click at the vendor, step by step.
     guide: Vec<String>,
+    /// What goes wrong when connecting, and what to do then.
+    troubleshooting: Vec<TroubleShape>,
     /// Calls per minute that the vendor allows, by endpoint class.
     #[schema(value_type = Vec<Object>)]
     rate_limits: Vec<Value>,
@@ -50,12 +60,28 @@ pub(crate) struct SettingShape {
     key: String,
     /// Label on a form.
     label: String,
-    /// What to enter and where to find it.
+    /// What to enter.
     help: String,
+    /// Where it is found at the vendor.
+    found_at: String,
+    /// What it looks like, as a regular expression over the whole text.
+    pattern: Option<String>,
     /// Whether it is sealed and never shown again.
     secret: bool,
     /// Whether it may be left out.
     optional: bool,
+}
+
+/// Something that goes wrong when connecting.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Trouble)]
+pub(crate) struct TroubleShape {
+    /// The code of the problem that is shown.
+    code: String,
+    /// What it means at this vendor.
+    meaning: String,
+    /// What to do.
+    remedy: String,
 }
 
 /// A permission at the vendor.

@@ -19,6 +19,10 @@ static MANIFEST: Manifest = Manifest {
     title: "Stub",
     summary: "What a test puts there.",
     base_url: Some("https://stub.example.test"),
+    api_version: None,
+    authorize_url: None,
+    vendor_role: None,
+    account_type: None,
     capabilities: Capabilities {
         access: Some(Access { kind: AccessType::Synchronous, method: AccessMethod::Lookup }),
         deletion: Some(Deletion {
@@ -30,7 +34,15 @@ static MANIFEST: Manifest = Manifest {
         detects_systems: false,
         identifiers: &[IdentifierType::Email],
     },
-    settings: &[Setting { key: "token", label: "Token", help: "any text", secret: true, optional: false }],
+    settings: &[Setting {
+        key: "token",
+        label: "Token",
+        help: "any text",
+        found_at: "anywhere",
+        pattern: None,
+        secret: true,
+        optional: false,
+    }],
     permissions: &[NeededPermission {
         permission: "contacts",
         needed_for: "Finding a person's contacts and deleting them",
@@ -38,6 +50,7 @@ static MANIFEST: Manifest = Manifest {
         optional: false,
     }],
     guide: &["Enter a token."],
+    troubleshooting: &[],
     rate_limits: &[],
     retry_min: std::time::Duration::from_secs(1),
     retry_max: std::time::Duration::from_secs(128),

@@ -119,7 +119,7 @@ async fn runs_are_counted(database: TestDatabase) {
 
     let mut reader = fixture.reader().await;
     let open = RunStatus::ALL.iter().filter(|status| !status.is_settled()).count();
-    assert_eq!(runs::open(&mut reader, here).await.unwrap().len(), usize::try_from(open).unwrap());
+    assert_eq!(runs::open(&mut reader, here).await.unwrap().len(), open);
     assert_eq!(runs::open(&mut reader, elsewhere).await.unwrap().len(), 1);
     assert_eq!(runs::open(&mut reader, fixture.connection_id()).await.unwrap().len(), 0);
     let asked = [rows[0].id, rows[1].id, fixture.request_id()];

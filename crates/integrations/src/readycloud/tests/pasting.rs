@@ -103,7 +103,7 @@ fn settings_do_not_print() {
 #[case("a&scope=order", false)]
 #[case("a b", false)]
 fn the_authorisation_page_is_built_from_an_app_id(#[case] app_id: &str, #[case] fits: bool) {
-    let url = super::super::authorize_url(app_id).map(String::from);
+    let url = super::super::manifest::MANIFEST.authorize_page(app_id);
     let expected = format!(
         "https://www.readycloud.com/api/v1/oauth2/authorize?scope=contact%20company-read_only&response_type=token&client_id={}",
         app_id.trim()
