@@ -8,7 +8,8 @@ use habeas_domain::capability::{Capability, DeletionCompletion, Handling};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConnectionsCommand {
-    /// Connect a system; nothing is saved unless the vendor accepts the credentials and grants every permission needed
+    /// Connect a system; nothing is saved unless the vendor accepts the credentials and grants every permission needed.
+    /// On a terminal, what is left out is asked for, with the way to it at the vendor
     Add(NewConnection),
     /// List connections with their state
     List,
@@ -40,7 +41,7 @@ pub(crate) struct NewConnection {
     pub(crate) integration: String,
     /// How people tell this connection from others
     #[arg(long)]
-    pub(crate) name: String,
+    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) details: ConnectionDetails,
 }

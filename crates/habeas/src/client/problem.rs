@@ -55,6 +55,16 @@ impl Problem {
             })
     }
 
+    /// The code that tells this problem from others.
+    pub(crate) fn code(&self) -> &str {
+        &self.code
+    }
+
+    /// The fields that cannot be used.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
+        self.errors.iter().map(|error| error.field.as_str())
+    }
+
     /// Several lines: what happened, to what, and what to do.
     pub(crate) fn explanation(&self) -> String {
         let mut text = format!("error: {}", self.title.trim_end_matches('.'));

@@ -1,5 +1,7 @@
 //! `habeas connections ...`
 
+mod guided;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail};
@@ -16,7 +18,10 @@ pub(super) async fn run(global: &Global, command: ConnectionsCommand) -> anyhow:
     let body = match &command {
         ConnectionsCommand::Add(new) => {
             let mut body = body(&new.details)?;
-            (body["integration"], body["name"]) = (json!(new.integration), json!(new.name));
+            body["integration"] = json!(new.integration);
+            if let Some(name) = &new.name {
+                body["name"] = json!(name);
+            }
             body
         }
         ConnectionsCommand::Edit(change) => {
@@ -31,7 +36,7 @@ pub(super) async fn run(global: &Global, command: ConnectionsCommand) -> anyhow:
     let adds = matches!(command, ConnectionsCommand::Add(_));
     with_client(global, adds, async |client| match command {
         ConnectionsCommand::Add(_) => {
-            let added = client.json(Call::post(&["connections"]).body(body)).await?;
+            let added = guided::add(global, client, body).await?;
             show(global, &added)?;
             Ok(Ending::Done)
         }

@@ -46,7 +46,7 @@ pub(super) async fn run(global: &Global, command: Option<IntegrationsCommand>) -
 }
 
 /// The vendor's page on which access is allowed. The catalogue is part of the program, so nobody is asked.
-fn authorize(name: &str, app_id: &str) -> anyhow::Result<String> {
+pub(super) fn authorize(name: &str, app_id: &str) -> anyhow::Result<String> {
     let catalogue = Catalogue::default();
     let Some(integration) = catalogue.find(name) else {
         let known: Vec<_> = catalogue.iter().map(|one| one.manifest().name).collect();

@@ -1,5 +1,8 @@
 //! Connections from the command line: changed, refused, removed while requests need them.
 
+use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
+
 use crate::support::{Place, Sandbox, words};
 
 #[test]
@@ -33,4 +36,77 @@ fn a_connection_is_edited_and_removed_by_force() {
     let runs = place.json(["requests", "runs", id]);
     assert_eq!(runs["items"][0]["status"], "skipped");
     assert_eq!(place.json(words("connections list"))["items"].as_array().unwrap().len(), 0);
+}
+
+/// Types answers on a terminal of its own, each after the question that it answers; what the terminal showed.
+fn converse(command: &mut Command, answers: &[(&str, &str)]) -> (bool, String) {
+    let words: Vec<String> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| format!("'{}'", word.to_str().unwrap()))
+        .collect();
+    // `script` (util-linux) gives the program a terminal.
+    let mut terminal = Command::new("script");
+    terminal.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut shown, mut seen) = (Vec::new(), 0);
+    for (question, answer) in answers {
+        loop {
+            let text = String::from_utf8_lossy(&shown[seen..]).into_owned();
+            if let Some(at) = text.find(question) {
+                seen += at + question.len();
+                break;
+            }
+            let mut piece = [0; 4096];
+            let read = output.read(&mut piece).unwrap();
+            assert!(read > 0, "`{question}` was not asked:\n{}", String::from_utf8_lossy(&shown));
+            shown.extend_from_slice(&piece[..read]);
+        }
+        writeln!(input, "{answer}").unwrap();
+    }
+    output.read_to_end(&mut shown).unwrap();
+    (child.wait().unwrap().success(), String::from_utf8(shown).unwrap())
+}
+
+#[test]
+fn somebody_at_a_terminal_is_led_to_a_connection_that_works() {
+    let sandbox = Sandbox::start();
+    let place = Place::new().with_sandbox(&sandbox);
+    let (made, shown) = converse(
+        &mut place.command(["connections", "add", "readycloud"]),
+        &[
+            ("App ID, for", "not an id"),
+            ("that is no App ID", "my-app.1"),
+            ("Access token (what you type is not shown)", "rc-expired-token"),
+            ("Name of the connection [readycloud]", "shop"),
+            ("Press Enter to try again", ""),
+            (
+                "Access token (what you type is not shown)",
+                "https://www.readycloud.com/api/v1/oauth2/auth_code#access_token=rc-demo-token&expires_in=31536000",
+            ),
+        ],
+    );
+    assert!(made, "{shown}");
+    for said in [
+        "Role at the vendor: Admin",
+        "Permission contact: Manage contacts",
+        "Open Settings, then Clients.",
+        "client_id=my-app.1",
+        "credentials_rejected",
+        "What to do: Open the address with your App ID again",
+        "shop: connected",
+    ] {
+        assert!(shown.contains(said), "`{said}` was not said:\n{shown}");
+    }
+    assert!(!shown.contains("rc-expired-token") && !shown.contains("rc-demo-token"), "{shown}");
+    assert_eq!(place.json(words("connections list"))["items"].as_array().unwrap().len(), 1);
+
+    let (made, shown) = converse(
+        &mut place.command(words("connections add readycloud --name shop --set access_token=rc-demo-token")),
+        &[("Press Enter to try again", "quit")],
+    );
+    assert!(!made && shown.contains("name_taken"), "{shown}");
+    // Without a terminal nobody is asked.
+    place.run(words("connections add readycloud")).expect(2).complaining(&["--name is missing"]);
 }
