@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use habeas_domain::{Actor, MailId, RequestId};
 use habeas_store::audit::Stream;
+use habeas_store::mails::About;
 use habeas_store::requests::{self, Forgetting};
 use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, idempotency, links, mails, objects, records};
 use jiff::Span;
@@ -68,7 +69,7 @@ impl Casework {
                     destroy_content(unit, content).await?;
                     data_keys::destroy(unit.connection(), &case, KeyPurpose::Case).await?;
                     requests::delete_identifiers(unit.connection(), case.iter().copied()).await?;
-                    mails::forget(unit.connection(), case.iter().copied()).await?;
+                    mails::forget(unit.connection(), case.iter().copied().map(About::Request)).await?;
                     links::forget(unit.connection(), case.iter().copied()).await?;
                     for id in case {
                         let actor = Actor::system();

@@ -4,10 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use habeas_documents::mail::{ContactAsks, Letterhead, Mail as Wording, Rendered};
 use habeas_domain::reason::DenialReason;
-use habeas_domain::{Actor, ConnectionId, DueWorkId, IdentifierType, MailId, RequestId, Right, RunId};
+use habeas_domain::{Actor, ConnectionId, IdentifierType, MailId, RequestId, Right, RunId};
 use habeas_store::audit::Stream;
-use habeas_store::due_work::{DueWorkKind, NewDueWork};
-use habeas_store::mails::{self, Mail};
+use habeas_store::mails::{self, About, Mail};
 use habeas_store::{DataKey, KeyPurpose, Place, StoreError, Unit, data_keys};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -18,7 +17,7 @@ use crate::connections::CONTACT_COLUMN;
 use crate::details::{self, MailContent, RequestDetails, RunContact};
 use crate::error::CaseworkError;
 use crate::links::MadeLink;
-use crate::mails::{MAIL_LANE, MailState};
+use crate::mails::{MailState, handing_over};
 
 /// Something to be written to somebody.
 pub(crate) struct Letter {
@@ -200,7 +199,7 @@ impl Changes {
             };
             written.push(Mail {
                 id,
-                request: letter.request,
+                about: About::Request(letter.request),
                 kind: kind.to_owned(),
                 audience: letter.audience.as_str().to_owned(),
                 state: MailState::Queued.as_str().to_owned(),
@@ -210,15 +209,7 @@ impl Changes {
                 created_at: self.now,
                 sent_at: None,
             });
-            self.work.push(NewDueWork {
-                id: DueWorkId::new(unit.environment().unique()),
-                kind: DueWorkKind::Mail,
-                object: id.to_string(),
-                lane: MAIL_LANE.to_owned(),
-                // Whoever waits longest comes first; legal dates have no say in a mail that is due now.
-                due_at: self.now,
-                next_at: self.now,
-            });
+            self.work.push(handing_over(unit, id));
         }
         mails::insert(unit.connection(), &written).await?;
         Ok(())

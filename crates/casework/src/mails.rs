@@ -1,12 +1,12 @@
 //! Mails on their way, and what became of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use habeas_domain::{Actor, DueWorkId, MailId, Permission, RequestId};
 use habeas_store::audit::Stream;
 use habeas_store::due_work::{self, DueWorkKind, Lease, NewDueWork, Postponement};
-use habeas_store::mails::{self, Mail};
-use habeas_store::{KeyPurpose, StoreError, Unit, data_keys};
+use habeas_store::mails::{self, About, Mail};
+use habeas_store::{DataKey, KeyPurpose, StoreError, Unit, data_keys};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -121,9 +121,7 @@ pub(crate) async fn take_up(
     }
     let ids = leases.iter().filter_map(|lease| lease.object.parse::<MailId>().ok());
     let mut found = mails::lock(unit.connection(), ids).await?;
-    let keyring = unit.keyring();
-    let requests: BTreeSet<RequestId> = found.iter().map(|mail| mail.request).collect();
-    let keys = data_keys::load(unit.connection(), &keyring, requests, KeyPurpose::Case).await?;
+    let keys = keys_of(unit, &found).await?;
     let (mut outgoing, mut over) = (Vec::new(), Vec::new());
     for lease in leases {
         let mail = found.iter_mut().find(|mail| mail.id.to_string() == lease.object);
@@ -131,7 +129,7 @@ pub(crate) async fn take_up(
             mail.state == MailState::Queued.as_str() || mail.state == MailState::Sending.as_str()
         };
         let Some((mail, key)) =
-            mail.filter(waits).and_then(|mail| keys.get(&mail.request.to_string()).map(|key| (mail, key)))
+            mail.filter(waits).and_then(|mail| keys.get(&mail.about.to_string()).map(|key| (mail, key)))
         else {
             over.push((lease.id, lease.fence));
             continue;
@@ -154,6 +152,38 @@ pub(crate) async fn take_up(
     let sending = found.iter().filter(|mail| mail.state == MailState::Sending.as_str());
     mails::note_sending(unit.connection(), sending.map(|mail| mail.id)).await?;
     Ok(outgoing)
+}
+
+/// The keys that open these mails, by what each is about.
+async fn keys_of(unit: &mut Unit, mails: &[Mail]) -> Result<HashMap<String, DataKey>, CaseworkError> {
+    let (mut requests, mut connections) = (BTreeSet::new(), BTreeSet::new());
+    for mail in mails {
+        match mail.about {
+            About::Request(id) => drop(requests.insert(id)),
+            About::Connection(id) => drop(connections.insert(id)),
+        }
+    }
+    let keyring = unit.keyring();
+    let mut keys = data_keys::load(unit.connection(), &keyring, requests, KeyPurpose::Case).await?;
+    if !connections.is_empty() {
+        let of_connections =
+            data_keys::load(unit.connection(), &keyring, connections, KeyPurpose::Settings).await?;
+        keys.extend(of_connections);
+    }
+    Ok(keys)
+}
+
+/// The work of handing a mail over, due now. Whoever waits longest comes first: legal dates have no say in it.
+pub(crate) fn handing_over(unit: &Unit, mail: MailId) -> NewDueWork {
+    let now = unit.now();
+    NewDueWork {
+        id: DueWorkId::new(unit.environment().unique()),
+        kind: DueWorkKind::Mail,
+        object: mail.to_string(),
+        lane: MAIL_LANE.to_owned(),
+        due_at: now,
+        next_at: now,
+    }
 }
 
 impl Casework {
@@ -202,7 +232,7 @@ impl Casework {
         self.on_request(actor, id, move |unit, changes| {
             Box::pin(async move {
                 let found = mails::lock(unit.connection(), [mail]).await?.pop();
-                let Some(mut found) = found.filter(|found| found.request == id) else {
+                let Some(mut found) = found.filter(|found| found.about == About::Request(id)) else {
                     return Err(CaseworkError::not_found("mail", mail));
                 };
                 let has_left = [MailState::Sent, MailState::Written].map(MailState::as_str);
@@ -215,14 +245,7 @@ impl Casework {
                 }
                 found.state = MailState::Queued.as_str().to_owned();
                 mails::save(unit.connection(), [&found]).await?;
-                changes.work.push(NewDueWork {
-                    id: DueWorkId::new(unit.environment().unique()),
-                    kind: DueWorkKind::Mail,
-                    object: mail.to_string(),
-                    lane: MAIL_LANE.to_owned(),
-                    due_at: changes.now,
-                    next_at: changes.now,
-                });
+                changes.work.push(handing_over(unit, mail));
                 unit.record(Stream::Request(id), &changes.actor, "mail.retried", mail, json!({}));
                 Ok(())
             })
@@ -259,9 +282,7 @@ async fn report(unit: &mut Unit, reports: Vec<(Lease, MailOutcome)>) -> Result<(
     let reports: Vec<_> = reports.into_iter().filter(|(lease, _)| held.contains(&lease.id)).collect();
     let ids = reports.iter().filter_map(|(lease, _)| lease.object.parse::<MailId>().ok());
     let mut found = mails::lock(unit.connection(), ids).await?;
-    let left: BTreeSet<RequestId> = found.iter().map(|mail| mail.request).collect();
-    let keyring = unit.keyring();
-    let keys = data_keys::load(unit.connection(), &keyring, left, KeyPurpose::Case).await?;
+    let keys = keys_of(unit, &found).await?;
     let now = unit.now();
     for (lease, outcome) in reports {
         let Some(mail) = found.iter_mut().find(|mail| mail.id.to_string() == lease.object) else { continue };
@@ -284,7 +305,7 @@ async fn report(unit: &mut Unit, reports: Vec<(Lease, MailOutcome)>) -> Result<(
         mail.state = state.as_str().to_owned();
         if state != MailState::Failed {
             (mail.sent_at, mail.problem) = (Some(now), None);
-            if let Some(key) = keys.get(&mail.request.to_string()) {
+            if let Some(key) = keys.get(&mail.about.to_string()) {
                 let content: MailContent = details::open(key, &mail.id, &mail.content)?;
                 if content.secret.is_some() {
                     mail.content = details::seal(unit, key, &mail.id, &content.without_secret())?;
@@ -297,7 +318,7 @@ async fn report(unit: &mut Unit, reports: Vec<(Lease, MailOutcome)>) -> Result<(
             _ => "mail.failed",
         };
         let data = json!({"mail": mail.kind, "audience": mail.audience, "attempts": attempts});
-        unit.record(Stream::Request(mail.request), &Actor::system(), kind, mail.id, data);
+        unit.record(mail.about.stream(), &Actor::system(), kind, mail.id, data);
     }
     mails::save(unit.connection(), &found).await?;
     Ok(())

@@ -265,15 +265,45 @@ impl Mail<'_> {
     /// The mail in both its forms.
     #[must_use]
     pub fn render(&self, letterhead: &Letterhead<'_>) -> Rendered {
-        let company = one_line(&letterhead.company.name);
+        letterhead.written(|head| self.worded(head))
+    }
+}
+
+/// Tells the privacy team that a connection does not work: the only mail that is about no request.
+#[derive(Template)]
+#[template(path = "mails/connection_failing.txt", escape = "none")]
+struct ConnectionFailing<'a> {
+    head: &'a Head<'a>,
+    connection: &'a str,
+    integration: &'a str,
+    since: &'a Timestamp,
+    problem: &'a str,
+}
+
+/// Tells the privacy team that a connection does not work, since when, and what its last check said.
+#[must_use]
+pub fn connection_failing(
+    letterhead: &Letterhead<'_>,
+    connection: &str,
+    integration: &str,
+    since: Timestamp,
+    problem: &str,
+) -> Rendered {
+    letterhead
+        .written(|head| ConnectionFailing { head, connection, integration, since: &since, problem }.render())
+}
+
+impl Letterhead<'_> {
+    fn written(&self, worded: impl FnOnce(&Head<'_>) -> askama::Result<String>) -> Rendered {
+        let company = one_line(&self.company.name);
         let head = Head {
             company: &company,
-            reach: letterhead.company.reach(),
-            time_zone: &letterhead.time_zone,
-            complaints: letterhead.company.supervisory_authority.as_deref(),
+            reach: self.company.reach(),
+            time_zone: &self.time_zone,
+            complaints: self.company.supervisory_authority.as_deref(),
         };
         // A template that was checked when the program was built fails only if memory does.
-        let worded = self.worded(&head).unwrap_or_default();
+        let worded = worded(&head).unwrap_or_default();
         let (subject, body) = worded.split_once('\n').unwrap_or((&worded, ""));
         let blocks = blocks(body);
         let subject = one_line(subject);

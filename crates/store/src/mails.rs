@@ -1,10 +1,13 @@
 //! Mails to people: what was written to whom, and what became of it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::str::FromStr;
 
-use habeas_domain::{MailId, RequestId};
+use habeas_domain::{ConnectionId, MailId, RequestId};
 use jiff::Timestamp;
 
+use crate::audit::Stream;
 use crate::connection::{Batch, Connection, Row};
 use crate::dialect::sql;
 use crate::error::StoreError;
@@ -15,8 +18,8 @@ use crate::keyring::Sealed;
 pub struct Mail {
     /// Its id.
     pub id: MailId,
-    /// About which request.
-    pub request: RequestId,
+    /// What it is about.
+    pub about: About,
     /// What it says (`download_ready`).
     pub kind: String,
     /// Whom it is for (`subject`, `contact`, `team`).
@@ -25,7 +28,7 @@ pub struct Mail {
     pub state: String,
     /// Attempts that failed.
     pub attempts: u64,
-    /// Recipient, subject and text, sealed with the case key. Empty once that is destroyed.
+    /// Recipient, subject and text, sealed with the request's case key or the connection's key. Empty once that is destroyed.
     pub content: Sealed,
     /// Why it did not leave the last time: a stable code, and words for people.
     pub problem: Option<(String, String)>,
@@ -35,9 +38,49 @@ pub struct Mail {
     pub sent_at: Option<Timestamp>,
 }
 
+/// What a mail is about. Its text is the id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum About {
+    /// A request.
+    Request(RequestId),
+    /// A connection.
+    Connection(ConnectionId),
+}
+
+impl About {
+    /// Whose history tells of the mail.
+    #[must_use]
+    pub const fn stream(self) -> Stream {
+        match self {
+            Self::Request(id) => Stream::Request(id),
+            Self::Connection(id) => Stream::Connection(id),
+        }
+    }
+}
+
+impl fmt::Display for About {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request(id) => id.fmt(formatter),
+            Self::Connection(id) => id.fmt(formatter),
+        }
+    }
+}
+
+impl FromStr for About {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.parse() {
+            Ok(id) => Ok(Self::Request(id)),
+            Err(_) => Ok(Self::Connection(text.parse()?)),
+        }
+    }
+}
+
 macro_rules! columns {
     () => {
-        "id, request_id, kind, audience, state, attempts, content, problem_code, problem,
+        "id, about, kind, audience, state, attempts, content, problem_code, problem,
          created_at, sent_at"
     };
 }
@@ -46,7 +89,7 @@ impl Mail {
     fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.parsed(0, "mails.id")?,
-            request: row.parsed(1, "mails.request_id")?,
+            about: row.parsed(1, "mails.about")?,
             kind: row.text(2)?,
             audience: row.text(3)?,
             state: row.text(4)?,
@@ -68,7 +111,7 @@ pub async fn insert(connection: &mut Connection, mails: &[Mail]) -> Result<(), S
     for mail in mails {
         rows.row()
             .text(mail.id)
-            .text(mail.request)
+            .text(mail.about)
             .text(&mail.kind)
             .text(&mail.audience)
             .text(&mail.state)
@@ -80,7 +123,7 @@ pub async fn insert(connection: &mut Connection, mails: &[Mail]) -> Result<(), S
     }
     connection
         .sql(sql!(
-            "INSERT INTO mails (id, request_id, kind, audience, state, attempts, content, created_at)
+            "INSERT INTO mails (id, about, kind, audience, state, attempts, content, created_at)
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, 0, unhex(value->>5),
                  CAST(value->>6 AS BIGINT)
              FROM {batch}"
@@ -178,7 +221,7 @@ pub async fn drop_queued(
 ) -> Result<(), StoreError> {
     connection
         .sql(sql!(
-            "UPDATE mails SET state = 'dropped' WHERE request_id = $1 AND audience = $2 AND state = 'queued'"
+            "UPDATE mails SET state = 'dropped' WHERE about = $1 AND audience = $2 AND state = 'queued'"
         ))
         .text(request)
         .text(audience)
@@ -193,7 +236,7 @@ pub async fn drop_queued(
 /// If the database fails.
 pub async fn of_request(connection: &mut Connection, request: RequestId) -> Result<Vec<Mail>, StoreError> {
     connection
-        .sql(sql!(concat!("SELECT ", columns!(), " FROM mails WHERE request_id = $1 ORDER BY id")))
+        .sql(sql!(concat!("SELECT ", columns!(), " FROM mails WHERE about = $1 ORDER BY id")))
         .text(request)
         .rows()
         .await?
@@ -212,14 +255,14 @@ pub async fn count_failed(
 ) -> Result<HashMap<RequestId, u64>, StoreError> {
     connection
         .sql(sql!(
-            "SELECT request_id, CAST(count(*) AS BIGINT) FROM mails
-             WHERE state = 'failed' AND request_id IN (SELECT value->>0 FROM {batch}) GROUP BY request_id"
+            "SELECT about, CAST(count(*) AS BIGINT) FROM mails
+             WHERE state = 'failed' AND about IN (SELECT value->>0 FROM {batch}) GROUP BY about"
         ))
         .batch(&Batch::of(requests))
         .rows()
         .await?
         .iter()
-        .map(|row| Ok((row.parsed(0, "mails.request_id")?, row.count(1)?)))
+        .map(|row| Ok((row.parsed(0, "mails.about")?, row.count(1)?)))
         .collect()
 }
 
@@ -233,6 +276,26 @@ pub async fn count_queued(connection: &mut Connection) -> Result<u64, StoreError
         .first()
         .await?;
     row.map_or(Ok(0), |row| row.count(0))
+}
+
+/// Whether a mail of this kind was written about it since then.
+///
+/// # Errors
+/// If the database fails.
+pub async fn was_written(
+    connection: &mut Connection,
+    about: About,
+    kind: &str,
+    since: Timestamp,
+) -> Result<bool, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT id FROM mails WHERE about = $1 AND kind = $2 AND created_at >= $3 LIMIT 1"))
+        .text(about)
+        .text(kind)
+        .time(since)
+        .first()
+        .await?;
+    Ok(row.is_some())
 }
 
 /// Which of these mails nothing may be left of: their requests were forgotten, or nobody knows them.
@@ -254,20 +317,21 @@ pub async fn forgotten(
     rows.iter().map(|row| row.parsed(0, "a mail's id")).collect()
 }
 
-/// Takes away what mails of requests said and to whom, after their case keys were destroyed; that they were sent stays.
+/// Takes away what mails about these requests or connections said and to whom, after their keys were destroyed; that they
+/// were sent stays.
 /// What had not left by then never leaves.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn forget(
     connection: &mut Connection,
-    requests: impl IntoIterator<Item = RequestId>,
+    about: impl IntoIterator<Item = About>,
 ) -> Result<(), StoreError> {
-    let requests = Batch::of(requests);
+    let requests = Batch::of(about);
     connection
         .sql(sql!(
             "DELETE FROM due_work WHERE kind = 'mail' AND object_id IN (
-                 SELECT id FROM mails WHERE request_id IN (SELECT value->>0 FROM {batch}))"
+                 SELECT id FROM mails WHERE about IN (SELECT value->>0 FROM {batch}))"
         ))
         .batch(&requests)
         .execute()
@@ -276,7 +340,7 @@ pub async fn forget(
         .sql(sql!(
             "UPDATE mails SET content = unhex(''),
                  state = CASE WHEN state IN ('queued', 'sending') THEN 'failed' ELSE state END
-             WHERE request_id IN (SELECT value->>0 FROM {batch})"
+             WHERE about IN (SELECT value->>0 FROM {batch})"
         ))
         .batch(&requests)
         .execute()

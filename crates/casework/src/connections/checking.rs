@@ -1,24 +1,34 @@
 //! Checking connections at their vendors, on demand and daily.
 
+use std::sync::Arc;
+
+use habeas_documents::mail::{Letterhead, connection_failing};
 use habeas_domain::capability::Handling;
-use habeas_domain::{Actor, ConnectionId, Permission};
+use habeas_domain::{Actor, ConnectionId, MailId, Permission};
 use habeas_integrations::{
     CheckReport, ErrorKind, Manifest, PermissionReport, PermissionState, Retry, VendorError,
 };
 use habeas_store::audit::Stream;
 use habeas_store::connections;
 use habeas_store::due_work::{Lease, Postponement};
-use habeas_store::{StoreError, Unit, due_work};
+use habeas_store::mails::{self, About, Mail};
+use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, due_work};
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
 use super::{ConnectionCase, lock};
+use crate::details::{self, MailContent};
 use crate::error::CaseworkError;
-use crate::{CapabilityChoices, Casework};
+use crate::mails::{MailState, handing_over};
+use crate::{CapabilityChoices, Casework, Rules};
 
 pub(super) const HOURS_BETWEEN_CHECKS: i64 = 24;
 /// After a failed check the next comes sooner.
 const HOURS_AFTER_FAILURE: i64 = 1;
+/// How long a connection may fail before the privacy team is told (PRODUCT, connections).
+const HOURS_UNTIL_TOLD: i64 = 48;
+/// The kind of the mail that tells them.
+const FAILING: &str = "connection_failing";
 
 impl Casework {
     /// Checks a connection now.
@@ -65,11 +75,16 @@ impl Casework {
         let now = self.store.environment().now();
         let outcome = self.check_at_vendor(manifest, &access.settings, &access.account, now).await;
         let (actor, failure) = (actor.clone(), outcome.as_ref().err().cloned());
+        let rules = Arc::clone(&self.rules);
         self.store
             .write(move |unit| {
-                Box::pin(async move { save_check(unit, &actor, id, manifest, outcome, lease).await })
+                Box::pin(async move {
+                    save_check(unit, &actor, id, manifest, outcome, lease).await?;
+                    tell_of_failure(unit, &rules, id, manifest).await
+                })
             })
             .await?;
+        self.announce_work();
         Ok(failure)
     }
 }
@@ -97,6 +112,55 @@ pub(super) fn missing_permissions(
 
 pub(super) fn status_of(report: &CheckReport) -> &'static str {
     if report.warnings.is_empty() { "connected" } else { "degraded" }
+}
+
+/// Writes to the privacy team about a connection that has failed for days; once, until it works again.
+async fn tell_of_failure(
+    unit: &mut Unit,
+    rules: &Rules,
+    id: ConnectionId,
+    manifest: &Manifest,
+) -> Result<(), CaseworkError> {
+    let (now, stored) = (unit.now(), lock(unit, id).await?);
+    let Some((since, to)) = stored.failing_since.zip(rules.settings.team.clone()) else { return Ok(()) };
+    let is_long = since.checked_add(Span::new().hours(HOURS_UNTIL_TOLD)).is_ok_and(|from| from <= now);
+    let about = About::Connection(id);
+    if !is_long || mails::was_written(unit.connection(), about, FAILING, since).await? {
+        return Ok(());
+    }
+    let said = stored.warnings.as_array().and_then(|said| said.first()).and_then(serde_json::Value::as_str);
+    let problem = said.unwrap_or("the vendor account lacks a permission that is needed");
+    let letterhead =
+        Letterhead { company: &rules.settings.company, time_zone: rules.settings.time_zone.clone() };
+    let written = connection_failing(&letterhead, &stored.name, manifest.title, since, problem);
+    let keyring = unit.keyring();
+    let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Settings).await?;
+    let mail = MailId::new(unit.environment().unique());
+    let content =
+        MailContent { to, subject: written.subject, text: written.text, html: written.html, secret: None };
+    let mail = Mail {
+        id: mail,
+        about,
+        kind: FAILING.to_owned(),
+        audience: "team".to_owned(),
+        state: MailState::Queued.as_str().to_owned(),
+        attempts: 0,
+        content: details::seal(unit, &key, &mail, &content)?,
+        problem: None,
+        created_at: now,
+        sent_at: None,
+    };
+    mails::insert(unit.connection(), std::slice::from_ref(&mail)).await?;
+    let work = handing_over(unit, mail.id);
+    due_work::insert(unit.connection(), &[work]).await?;
+    unit.record(
+        Stream::Connection(id),
+        &Actor::system(),
+        "connection.failure_told",
+        id,
+        json!({"since": since}),
+    );
+    Ok(())
 }
 
 /// Writes what a check showed; an event is written only when the status changes, or when a person asked.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use habeas_domain::run::RunAction;
 use habeas_domain::{Actor, ConnectionId, Permission, RequestId, RunId};
 use habeas_store::audit::Stream;
+use habeas_store::mails::{self, About};
 use habeas_store::{KeyPurpose, Unit, connections, data_keys, due_work, runs};
 use serde_json::json;
 
@@ -59,6 +60,7 @@ impl Casework {
                     connections::save(unit.connection(), &stored).await?;
                     changes.finish(unit).await?;
                     data_keys::destroy(unit.connection(), [id], KeyPurpose::Settings).await?;
+                    mails::forget(unit.connection(), [About::Connection(id)]).await?;
                     due_work::remove(unit.connection(), [id]).await?;
                     let data = json!({"name": stored.name, "runs_given_up": given_up});
                     unit.record(Stream::Connection(id), &actor, "connection.removed", id, data);

@@ -77,3 +77,15 @@ fn the_code_stands_alone() {
     let text = rendered(&all()[5]).text;
     assert!(text.lines().any(|line| line.trim() == "123456"));
 }
+
+#[test]
+fn a_failing_connection_is_described_without_a_request() {
+    let company = Company { name: "Acme".to_owned(), ..Company::default() };
+    let letterhead = Letterhead { company: &company, time_zone: TimeZone::UTC };
+    let since = "2026-12-03T10:00:00Z".parse().unwrap();
+    let problem = "the token was rejected\r\nBcc: eve@example.test";
+    let mail = connection_failing(&letterhead, "web\nshop", "ReadyCloud", since, problem);
+    assert_eq!(mail.subject, "\"web shop\" has not worked since 3 December 2026, 10:00 UTC");
+    assert!(mail.text.contains("the token was rejected Bcc"), "{}", mail.text);
+    assert!(mail.html.contains("habeas connections edit"));
+}

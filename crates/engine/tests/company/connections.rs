@@ -1,15 +1,19 @@
 //! Connections are edited and removed while requests need them.
 
+use std::time::Duration;
+
 use habeas_casework::CaseworkError;
 use habeas_casework::connections::{ConnectionChange, ContactChange};
 use habeas_domain::capability::{Capability, Handling};
 use habeas_domain::{Outcome, Phase, RequestState, Right, RunStatus};
 use habeas_integrations::Settings;
+use habeas_sandbox::faults::Rule;
 use habeas_sandbox::readycloud::fixtures;
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::support::{ANA, CONTACTS, Company, OUTLET_TOKEN, Setup, System, TOKEN, operator, status};
-use crate::support::{MAIN_TOKEN, at_lists};
+use crate::support::{
+    ANA, CONTACTS, Company, MAIN_TOKEN, OUTLET_TOKEN, Setup, System, TEAM, TOKEN, at_lists, operator, status,
+};
 
 on_both_databases![
     a_new_token_is_proven_before_it_takes_the_old_ones_place,
@@ -19,6 +23,7 @@ on_both_databases![
     a_forced_removal_skips_what_was_under_way,
     a_forced_removal_leaves_out_what_a_review_had_chosen,
     a_forced_removal_breaks_off_an_erasure,
+    the_team_is_told_once_of_a_connection_that_fails_for_two_days,
 ];
 
 fn settings(token: &str) -> ConnectionChange {
@@ -176,4 +181,37 @@ async fn a_forced_removal_breaks_off_an_erasure(database: TestDatabase) {
     assert_eq!(company.run_at(id, "archive", Phase::Erase).await.run.status, RunStatus::Skipped);
     company.work().await;
     assert_eq!(company.outcome(id).await, Some(Outcome::ErasedWithExceptions));
+}
+
+async fn the_team_is_told_once_of_a_connection_that_fails_for_two_days(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let id = company.connection.stored.id;
+    let told = || company.outside.mailbox.received().len();
+    let hours = async |hours: u64| {
+        for _ in 0..hours {
+            company.time.advance(Duration::from_hours(1));
+            company.engine.work_until_idle().await;
+        }
+    };
+    company.fault(Rule::new("readycloud", status(401)));
+    company.casework.check_connection(&operator(), id).await.unwrap();
+    hours(47).await;
+    assert_eq!(told(), 0, "a day of trouble is nobody's concern");
+    hours(30).await;
+    assert_eq!(told(), 1, "once");
+    let mail = company.outside.mailbox.newest(TEAM);
+    assert!(mail.subject.contains("\"shop\" has not worked since"), "{}", mail.subject);
+    let stored = company.casework.connection(&operator(), id).await.unwrap().stored;
+    assert_eq!(stored.status, "disconnected");
+    // It works again, and fails again later: that is told anew.
+    company.sandbox.faults().clear();
+    hours(24).await;
+    assert_eq!(company.casework.connection(&operator(), id).await.unwrap().stored.failing_since, None);
+    company.fault(Rule::new("readycloud", status(503)));
+    hours(24 + 49).await;
+    assert_eq!(told(), 2);
+    company.casework.remove_connection(&operator(), id, false).await.unwrap();
+    company.engine.forget().await;
+    assert!(company.outside.mailbox.received().is_empty(), "what was said of it is forgotten with it");
+    assert!(company.audit_is_whole().await);
 }

@@ -2,7 +2,7 @@
 
 use habeas_domain::{DueWorkId, MailId, RequestId};
 use habeas_store::due_work::{self, DueWorkKind, NewDueWork};
-use habeas_store::mails::{self, Mail};
+use habeas_store::mails::{self, About, Mail};
 use habeas_testing::{TestDatabase, on_both_databases};
 
 use crate::common::{Fixture, assert_same, sealed};
@@ -12,12 +12,13 @@ on_both_databases![
     what_a_mail_said_is_forgotten_and_that_it_was_sent_is_not,
     what_waits_is_dropped_for_one_audience,
     a_problem_goes_when_the_mail_leaves,
+    a_mail_may_be_about_a_connection,
 ];
 
 fn mail(fixture: &Fixture, request: RequestId, audience: &str) -> Mail {
     Mail {
         id: MailId::new(fixture.environment.unique()),
-        request,
+        about: About::Request(request),
         kind: "download_ready".to_owned(),
         audience: audience.to_owned(),
         state: "queued".to_owned(),
@@ -80,7 +81,7 @@ async fn what_a_mail_said_is_forgotten_and_that_it_was_sent_is_not(database: Tes
         mails::insert(unit.connection(), &all).await?;
         mails::save(unit.connection(), [&first]).await?;
         due_work::insert(unit.connection(), &[waiting]).await?;
-        mails::forget(unit.connection(), [request]).await
+        mails::forget(unit.connection(), [About::Request(request)]).await
     });
     let mut reader = fixture.reader().await;
     let found = mails::of_request(&mut reader, request).await.unwrap();
@@ -140,4 +141,22 @@ async fn a_problem_goes_when_the_mail_leaves(database: TestDatabase) {
         assert_same(&found, &std::slice::from_ref(&mail));
         assert_eq!(found[0].content, mail.content);
     }
+}
+
+async fn a_mail_may_be_about_a_connection(database: TestDatabase) {
+    let fixture = Fixture::on(database).await;
+    let about = About::Connection(fixture.connection_id());
+    let failing =
+        Mail { about, kind: "connection_failing".to_owned(), ..mail(&fixture, fixture.request_id(), "team") };
+    let (id, written_at) = (failing.id, failing.created_at);
+    keep!(fixture, |unit| mails::insert(unit.connection(), &[failing]).await);
+    let mut reader = fixture.reader().await;
+    assert!(mails::was_written(&mut reader, about, "connection_failing", written_at).await.unwrap());
+    let later = written_at + std::time::Duration::from_millis(1);
+    assert!(!mails::was_written(&mut reader, about, "connection_failing", later).await.unwrap());
+    assert!(!mails::was_written(&mut reader, about, "other", written_at).await.unwrap());
+    drop(reader);
+    keep!(fixture, |unit| mails::forget(unit.connection(), [about]).await);
+    let mut reader = fixture.reader().await;
+    assert_eq!(mails::forgotten(&mut reader, [id]).await.unwrap(), [id].into());
 }
