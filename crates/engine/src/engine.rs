@@ -198,8 +198,9 @@ impl Engine {
         reports: mpsc::Sender<Report>,
     ) {
         let clock = Arc::clone(self.environment().clock());
+        let mut it_is_time = true;
         while !stop.is_cancelled() {
-            match self.claim_all().await {
+            match self.claim_all(it_is_time).await {
                 Ok(claimed) => {
                     let found = !claimed.is_empty();
                     for (lane, claimed) in claimed {
@@ -212,12 +213,13 @@ impl Engine {
                 Err(error) => tracing::error!(%error, "due work could not be claimed; trying again"),
             }
             let hints: Vec<futures::future::BoxFuture<'_, ()>> = vec![
+                clock.sleep(self.until_next_look().await),
                 stop.cancelled().boxed(),
                 self.casework.work_arrived().boxed(),
                 self.under_way.freed.notified().boxed(),
-                clock.sleep(self.until_next_look().await),
             ];
-            select_all(hints).await;
+            let ((), first, _) = select_all(hints).await;
+            it_is_time = first == 0;
         }
     }
 
@@ -390,21 +392,24 @@ impl Engine {
         report
     }
 
-    /// Claims from every lane that has room; nothing if nothing is due anywhere.
-    async fn claim_all(&self) -> Result<Vec<(String, Claimed)>, CaseworkError> {
+    /// Claims from every lane that has room; nothing if nothing is due anywhere. Looking costs a statement: a full house
+    /// is not asked each time that a place is free, but when it is time, so that mails do not wait behind vendors.
+    async fn claim_all(&self, it_is_time: bool) -> Result<Vec<(String, Claimed)>, CaseworkError> {
         let places = self.options.workers * PER_WORKER;
         let room = places.saturating_sub(self.under_way.total.load(Ordering::SeqCst));
+        let has_room = room * 4 >= places;
+        if !has_room && !it_is_time {
+            return Ok(Vec::new());
+        }
         let lanes = due_work::lanes(&mut self.casework.store().reader().await?).await?;
         let mut wanted = Vec::new();
         for lane in lanes {
             let width = self.width(&lane).await;
             let busy = self.under_way.lane(&lane).load(Ordering::SeqCst);
             let free = width.saturating_sub(busy);
-            // A claim costs the same for one as for many: a wide lane waits until it has room for several, and a
-            // full house until several places are free.
+            // A claim costs the same for one as for many: a wide lane waits until it has room for several.
             let is_worth_it = free > 0 && (free * 4 >= width || width <= 8);
-            let has_room = lane == MAIL_LANE || room * 4 >= places;
-            if is_worth_it && has_room {
+            if is_worth_it && (has_room || lane == MAIL_LANE) {
                 wanted.push((lane, free));
             }
         }
@@ -534,7 +539,7 @@ impl Engine {
     /// for whoever wants to know when it is over.
     pub async fn work_until_idle(&self) {
         loop {
-            let claimed = match self.claim_all().await {
+            let claimed = match self.claim_all(true).await {
                 Ok(claimed) if !claimed.is_empty() => claimed,
                 Ok(_) => return,
                 Err(error) => {
