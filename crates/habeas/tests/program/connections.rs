@@ -44,9 +44,9 @@ fn converse(command: &mut Command, answers: &[(&str, &str)]) -> (bool, String) {
         .chain(command.get_args())
         .map(|word| format!("'{}'", word.to_str().unwrap()))
         .collect();
-    // `script` (util-linux) gives the program a terminal.
+    // `script` (util-linux) gives the program a terminal; it does not echo, so all that is shown comes from the program.
     let mut terminal = Command::new("script");
-    terminal.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    terminal.args(["--quiet", "--return", "--echo", "never", "--command", &words.join(" "), "/dev/null"]);
     terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
