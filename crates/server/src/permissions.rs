@@ -32,6 +32,7 @@ pub static OPERATIONS: &[Operation] = &[
     ("get", "/api/v1/connections", Permission(P::ReadConnections)),
     ("post", "/api/v1/connections", Permission(P::ManageConnections)),
     ("get", "/api/v1/connections/{id}", Permission(P::ReadConnections)),
+    ("patch", "/api/v1/connections/{id}", Permission(P::ManageConnections)),
     ("delete", "/api/v1/connections/{id}", Permission(P::ManageConnections)),
     ("post", "/api/v1/connections/{id}/check", Permission(P::ManageConnections)),
     ("get", "/api/v1/requests", Permission(P::ReadRequests)),

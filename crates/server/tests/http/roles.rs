@@ -95,6 +95,7 @@ fn body(method: &str, path: &str) -> Option<Value> {
         }
         ("post", "/api/v1/requests/{id}/runs/{run}/answer") => json!({"answer": "nothing_held"}),
         ("post", "/api/v1/requests/{id}/runs/{run}/hand-over") => json!({"email": "owner@example.test"}),
+        ("patch", "/api/v1/connections/{id}") => json!({"contact": {"deadline_days": 5}}),
         ("patch", _) => json!({"selected": true}),
         ("post", "/api/v1/api-keys") => json!({"name": "k", "roles": ["super_admin"]}),
         _ => return None,
