@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use habeas_documents::mail::Rendered;
 use habeas_domain::{Identifier, MailId, RecordId, RequestId, RunId};
 use habeas_integrations::{FoundRecord, VendorError};
 use habeas_store::{DataKey, Place, Sealed, StoreError, Unit};
@@ -112,6 +113,11 @@ impl std::fmt::Debug for MailContent {
 }
 
 impl MailContent {
+    pub(crate) fn new(to: String, rendered: Rendered, secret: Option<String>) -> Self {
+        let Rendered { subject, text, html } = rendered;
+        Self { to, subject, text, html, secret }
+    }
+
     /// The copy that is kept: whoever may look at a request may not act in its person's place.
     pub(crate) fn without_secret(mut self) -> Self {
         const REMOVED: &str = "[removed]";

@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use habeas_documents::mail::{ContactAsks, Letterhead, Mail as Wording, Rendered};
 use habeas_domain::reason::DenialReason;
-use habeas_domain::{Actor, ConnectionId, IdentifierType, MailId, RequestId, Right, RunId};
+use habeas_domain::{Actor, ConnectionId, IdentifierType, RequestId, Right, RunId};
 use habeas_store::audit::Stream;
-use habeas_store::mails::{self, About, Mail};
+use habeas_store::mails::{self, About};
 use habeas_store::{DataKey, KeyPurpose, Place, StoreError, Unit, data_keys};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -17,7 +17,7 @@ use crate::connections::CONTACT_COLUMN;
 use crate::details::{self, MailContent, RequestDetails, RunContact};
 use crate::error::CaseworkError;
 use crate::links::MadeLink;
-use crate::mails::{MailState, handing_over};
+use crate::mails::{handing_over, queued};
 
 /// Something to be written to somebody.
 pub(crate) struct Letter {
@@ -189,27 +189,11 @@ impl Changes {
                 );
                 continue;
             };
-            let id = MailId::new(unit.environment().unique());
-            let content = MailContent {
-                to,
-                subject: rendered.subject,
-                text: rendered.text,
-                html: rendered.html,
-                secret: letter.body.secret(),
-            };
-            written.push(Mail {
-                id,
-                about: About::Request(letter.request),
-                kind: kind.to_owned(),
-                audience: letter.audience.as_str().to_owned(),
-                state: MailState::Queued.as_str().to_owned(),
-                attempts: 0,
-                content: details::seal(unit, key, &id, &content)?,
-                problem: None,
-                created_at: self.now,
-                sent_at: None,
-            });
-            self.work.push(handing_over(unit, id));
+            let content = MailContent::new(to, rendered, letter.body.secret());
+            let (about, audience) = (About::Request(letter.request), letter.audience.as_str());
+            let mail = queued(unit, key, about, audience, kind, &content)?;
+            self.work.push(handing_over(unit, mail.id));
+            written.push(mail);
         }
         mails::insert(unit.connection(), &written).await?;
         Ok(())

@@ -173,6 +173,30 @@ async fn keys_of(unit: &mut Unit, mails: &[Mail]) -> Result<HashMap<String, Data
     Ok(keys)
 }
 
+/// A mail that waits to leave, sealed with the key of what it is about.
+pub(crate) fn queued(
+    unit: &Unit,
+    key: &DataKey,
+    about: About,
+    audience: &str,
+    kind: &str,
+    content: &MailContent,
+) -> Result<Mail, StoreError> {
+    let id = MailId::new(unit.environment().unique());
+    Ok(Mail {
+        id,
+        about,
+        kind: kind.to_owned(),
+        audience: audience.to_owned(),
+        state: MailState::Queued.as_str().to_owned(),
+        attempts: 0,
+        content: details::seal(unit, key, &id, content)?,
+        problem: None,
+        created_at: unit.now(),
+        sent_at: None,
+    })
+}
+
 /// The work of handing a mail over, due now. Whoever waits longest comes first: legal dates have no say in it.
 pub(crate) fn handing_over(unit: &Unit, mail: MailId) -> NewDueWork {
     let now = unit.now();

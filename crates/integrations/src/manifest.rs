@@ -74,9 +74,7 @@ impl Manifest {
         }
         Ok(Some(address))
     }
-}
 
-impl Manifest {
     /// The page on which a person allows access to their app; `None` if the integration has none, or that is no id of an
     /// app.
     #[must_use]

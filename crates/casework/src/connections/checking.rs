@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use habeas_documents::mail::{Letterhead, connection_failing};
 use habeas_domain::capability::Handling;
-use habeas_domain::{Actor, ConnectionId, MailId, Permission};
+use habeas_domain::{Actor, ConnectionId, Permission};
 use habeas_integrations::{
     CheckReport, ErrorKind, Manifest, PermissionReport, PermissionState, Retry, VendorError,
 };
 use habeas_store::audit::Stream;
-use habeas_store::connections;
+use habeas_store::connections::{self, StoredConnection};
 use habeas_store::due_work::{Lease, Postponement};
-use habeas_store::mails::{self, About, Mail};
+use habeas_store::mails::{self, About};
 use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, due_work};
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
 use super::{ConnectionCase, lock};
-use crate::details::{self, MailContent};
+use crate::details::MailContent;
 use crate::error::CaseworkError;
-use crate::mails::{MailState, handing_over};
+use crate::mails::{handing_over, queued};
 use crate::{CapabilityChoices, Casework, Rules};
 
 pub(super) const HOURS_BETWEEN_CHECKS: i64 = 24;
@@ -114,6 +114,19 @@ pub(super) fn status_of(report: &CheckReport) -> &'static str {
     if report.warnings.is_empty() { "connected" } else { "degraded" }
 }
 
+/// Notes a check that found nothing missing.
+pub(super) fn passed(stored: &mut StoredConnection, report: &CheckReport, now: Timestamp) {
+    status_of(report).clone_into(&mut stored.status);
+    stored.failing_since = None;
+    note(stored, report, now);
+}
+
+fn note(stored: &mut StoredConnection, report: &CheckReport, now: Timestamp) {
+    stored.permissions = json!(report.permissions);
+    stored.warnings = json!(report.warnings);
+    stored.checked_at = Some(now);
+}
+
 /// Writes to the privacy team about a connection that has failed for days; once, until it works again.
 async fn tell_of_failure(
     unit: &mut Unit,
@@ -135,21 +148,7 @@ async fn tell_of_failure(
     let written = connection_failing(&letterhead, &stored.name, manifest.title, since, problem);
     let keyring = unit.keyring();
     let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Settings).await?;
-    let mail = MailId::new(unit.environment().unique());
-    let content =
-        MailContent { to, subject: written.subject, text: written.text, html: written.html, secret: None };
-    let mail = Mail {
-        id: mail,
-        about,
-        kind: FAILING.to_owned(),
-        audience: "team".to_owned(),
-        state: MailState::Queued.as_str().to_owned(),
-        attempts: 0,
-        content: details::seal(unit, &key, &mail, &content)?,
-        problem: None,
-        created_at: now,
-        sent_at: None,
-    };
+    let mail = queued(unit, &key, about, "team", FAILING, &MailContent::new(to, written, None))?;
     mails::insert(unit.connection(), std::slice::from_ref(&mail)).await?;
     let work = handing_over(unit, mail.id);
     due_work::insert(unit.connection(), &[work]).await?;
@@ -181,13 +180,10 @@ async fn save_check(
             let choices = serde_json::from_value(stored.capabilities.clone())
                 .map_err(|_| StoreError::Corrupt("connections.capabilities"))?;
             let missing = missing_permissions(manifest, &choices, &report);
-            stored.permissions = json!(report.permissions);
-            stored.warnings = json!(report.warnings);
-            stored.checked_at = Some(now);
             if missing.is_empty() {
-                stored.failing_since = None;
-                status_of(&report).clone_into(&mut stored.status);
+                passed(&mut stored, &report, now);
             } else {
+                note(&mut stored, &report, now);
                 stored.failing_since = stored.failing_since.or(Some(now));
                 "disconnected".clone_into(&mut stored.status);
                 code = Some("permissions_missing");

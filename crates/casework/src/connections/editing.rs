@@ -2,14 +2,14 @@
 
 use habeas_domain::capability::DeletionCompletion;
 use habeas_domain::{Actor, ConnectionId, Permission};
-use habeas_integrations::{CheckReport, Settings};
+use habeas_integrations::Settings;
 use habeas_store::audit::Stream;
 use habeas_store::connections::{self, StoredConnection};
 use habeas_store::{KeyPurpose, Place, StoreError, Unit, data_keys};
 use serde_json::json;
 
 use super::accepting::{NewConnection, NewContact, SECONDS_PER_DAY, accept, accept_settings};
-use super::checking::{missing_permissions, status_of};
+use super::checking::{missing_permissions, passed};
 use super::{COLUMN, CONTACT_COLUMN, ConnectionCase, find, lock};
 use crate::contacts::{self, OnExpiry};
 use crate::error::CaseworkError;
@@ -56,8 +56,8 @@ struct Edited {
     settings: Option<Settings>,
     /// The contact's new address, if it changes.
     email: Option<Option<String>>,
-    /// What the vendor showed, if it was asked.
-    report: Option<CheckReport>,
+    /// Whether the vendor was asked.
+    is_checked: bool,
     changed: Vec<&'static str>,
 }
 
@@ -130,8 +130,8 @@ impl Casework {
             settings = Some(accepted);
         }
         let mut stored = before.clone();
-        let mut report = None;
-        if settings.is_some() || capabilities != choices {
+        let is_checked = settings.is_some() || capabilities != choices;
+        if is_checked {
             let used = settings.as_ref().unwrap_or(&access.settings);
             stored.account = self.account_key(integration, used);
             let shown = self.check_at_vendor(manifest, used, &stored.account, now).await;
@@ -140,11 +140,7 @@ impl Casework {
             if !missing.is_empty() {
                 return Err(CaseworkError::PermissionsMissing(missing));
             }
-            status_of(&shown).clone_into(&mut stored.status);
-            stored.permissions = json!(shown.permissions);
-            stored.warnings = json!(shown.warnings);
-            (stored.checked_at, stored.failing_since) = (Some(now), None);
-            report = Some(shown);
+            passed(&mut stored, &shown, now);
         }
         if capabilities != choices {
             stored.earlier_capabilities = profile.until(now);
@@ -168,7 +164,7 @@ impl Casework {
             ("contact.on_expiry", stored.contact_on_expiry != before.contact_on_expiry),
         ];
         let changed = changed.into_iter().filter_map(|(what, is)| is.then_some(what)).collect();
-        Ok(Edited { stored, settings, email, report, changed })
+        Ok(Edited { stored, settings, email, is_checked, changed })
     }
 }
 
@@ -179,13 +175,13 @@ async fn save_edited(
     before: &StoredConnection,
     edited: Edited,
 ) -> Result<(), CaseworkError> {
-    let Edited { mut stored, settings, email, report, changed } = edited;
+    let Edited { mut stored, settings, email, is_checked, changed } = edited;
     let (id, owner) = (stored.id, stored.id.to_string());
     let current = lock(unit, id).await?;
     if current.edited_state() != before.edited_state() {
         return Err(CaseworkError::ConnectionChanged { name: current.name });
     }
-    if report.is_none() {
+    if !is_checked {
         // A check may have run meanwhile.
         stored = StoredConnection {
             status: current.status,
