@@ -3,6 +3,7 @@
 mod accepting;
 mod cases;
 mod checking;
+mod detecting;
 mod editing;
 mod removing;
 
@@ -12,7 +13,7 @@ use habeas_store::audit::Stream;
 use habeas_store::connections::{self, StoredConnection};
 use habeas_store::data_keys::NewDataKeys;
 use habeas_store::due_work::{DueWorkKind, NewDueWork};
-use habeas_store::{Connection, KeyPurpose, Place, StoreError, Unit, data_keys, due_work};
+use habeas_store::{Connection, DataKey, KeyPurpose, Place, Sealed, StoreError, Unit, data_keys, due_work};
 use jiff::{Span, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
@@ -69,7 +70,7 @@ impl Casework {
         let contact_email = new.contact.email.as_deref();
         let contact_email =
             contact_email.map(|email| contacts::accept_address("contact.email", email)).transpose()?;
-        let settings = accept_settings(integration, &new.settings, Settings::default(), now)?;
+        let mut settings = accept_settings(integration, &new.settings, Settings::default(), now)?;
         let contact_email = contact_email.or_else(|| integration.contact(&settings));
         // Refused before the vendor is bothered; the unit below decides.
         if let Some(other) = connections::find_by_name(&mut self.store.reader().await?, &name).await? {
@@ -82,6 +83,7 @@ impl Casework {
         if !missing.is_empty() {
             return Err(CaseworkError::PermissionsMissing(missing));
         }
+        report.teach(&mut settings);
         let id = ConnectionId::new(self.store.environment().unique());
         let stored = StoredConnection {
             id,
@@ -122,8 +124,7 @@ impl Casework {
                     let owner = stored.id.to_string();
                     let mut keys = NewDataKeys::default();
                     let key = keys.make(&keyring, &environment, &owner, KeyPurpose::Settings)?;
-                    let place = Place { column: COLUMN, row: &owner };
-                    stored.settings = Some(key.seal(&environment, place, &settings.to_sealable())?);
+                    stored.settings = Some(seal_settings(unit, &key, stored.id, &settings)?);
                     if let Some(email) = &contact_email {
                         let place = Place { column: CONTACT_COLUMN, row: &owner };
                         stored.contact = Some(key.seal(&environment, place, email.as_bytes())?);
@@ -181,12 +182,24 @@ impl Casework {
         let mut reader = self.store.reader().await?;
         let stored = find(&mut reader, id).await?;
         let key = data_keys::load_one(&mut reader, self.store.keyring(), id, KeyPurpose::Settings).await?;
-        let sealed =
-            stored.settings.as_ref().ok_or(StoreError::Forgotten("the settings of this connection"))?;
-        let plain = key.open(Place { column: COLUMN, row: &id.to_string() }, sealed)?;
-        let settings = Settings::from_sealed(&plain).map_err(|_| StoreError::Corrupt(COLUMN))?;
+        let settings = open_settings(&key, &stored)?;
         Ok(ConnectionAccess { integration: stored.integration, settings, account: stored.account })
     }
+}
+
+fn open_settings(key: &DataKey, stored: &StoredConnection) -> Result<Settings, StoreError> {
+    let sealed = stored.settings.as_ref().ok_or(StoreError::Forgotten("the settings of this connection"))?;
+    let plain = key.open(Place { column: COLUMN, row: &stored.id.to_string() }, sealed)?;
+    Settings::from_sealed(&plain).map_err(|_| StoreError::Corrupt(COLUMN))
+}
+
+fn seal_settings(
+    unit: &Unit,
+    key: &DataKey,
+    id: ConnectionId,
+    settings: &Settings,
+) -> Result<Sealed, StoreError> {
+    key.seal(unit.environment(), Place { column: COLUMN, row: &id.to_string() }, &settings.to_sealable())
 }
 
 async fn find(connection: &mut Connection, id: ConnectionId) -> Result<StoredConnection, CaseworkError> {

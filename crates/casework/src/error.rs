@@ -104,6 +104,16 @@ pub enum CaseworkError {
         /// Its name.
         name: String,
     },
+    /// The connection is not used for finding systems.
+    #[error("connection `{connection}` shows no other systems: {}", no_detection(.integration, *.is_able))]
+    NoDetection {
+        /// Its name.
+        connection: String,
+        /// Its integration's title.
+        integration: &'static str,
+        /// Whether the integration could, if the capability were switched on.
+        is_able: bool,
+    },
     /// There is a connection of that name.
     #[error("there is a connection named `{name}` ({id}) already; choose another name")]
     NameTaken {
@@ -171,6 +181,14 @@ fn wrong_code(left: u64) -> String {
         0 => "this code cannot be used; ask for a new one".to_owned(),
         1 => "this is not the code; it can be tried once more".to_owned(),
         left => format!("this is not the code; it can be tried {left} more times"),
+    }
+}
+
+fn no_detection(integration: &str, is_able: bool) -> String {
+    if is_able {
+        "its capability `system_detection` is off; edit the connection and set it to `api`".to_owned()
+    } else {
+        format!("{integration} has no API for it; add what you know of by hand")
     }
 }
 

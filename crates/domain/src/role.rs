@@ -46,6 +46,8 @@ vocabulary! {
         ReadConnections = "read_connections",
         /// Add, check, change and remove connections.
         ManageConnections = "manage_connections",
+        /// Ask connections which other systems they show.
+        DetectSystems = "detect_systems",
         /// List API keys (not the keys themselves).
         ReadApiKeys = "read_api_keys",
         /// Create and revoke API keys.
@@ -62,7 +64,7 @@ impl Role {
         use Permission as P;
         match self {
             Self::SuperAdmin => P::ALL,
-            Self::ConnectionsManager => &[P::ReadConnections, P::ManageConnections],
+            Self::ConnectionsManager => &[P::ReadConnections, P::ManageConnections, P::DetectSystems],
             Self::RequestAdmin => &[
                 P::ReadRequests,
                 P::ReadRecords,
@@ -74,8 +76,7 @@ impl Role {
             ],
             Self::RequestAgent => &[P::ReadRequests, P::ReadRecords, P::CreateRequests, P::WorkOnRequests],
             Self::RequestApprover => &[P::ReadRequests],
-            // The Live Data Map arrives with its own permissions.
-            Self::InventoryManager => &[P::ReadConnections],
+            Self::InventoryManager => &[P::ReadConnections, P::DetectSystems],
             Self::ApiCredentialsManager => &[P::ReadApiKeys, P::ManageApiKeys],
             Self::Auditor => &[P::ReadRequests, P::ReadConnections, P::ReadApiKeys, P::ReadAudit],
         }

@@ -31,6 +31,8 @@ const SETTINGS_KEPT: Duration = Duration::from_secs(30);
 pub struct IntegrationOptions {
     /// Another host than the vendor's: a sandbox.
     pub base_url: Option<Url>,
+    /// Another host than that of the vendor's newer API; counts only with `base_url`.
+    pub public_base_url: Option<Url>,
     /// First wait after a passing failure.
     pub retry_min: Option<Duration>,
     /// Longest wait after a passing failure.
@@ -77,6 +79,8 @@ pub enum VendorsError {
 struct Way {
     /// The operator's address in place of the vendor's.
     overridden: Option<Url>,
+    /// The operator's address in place of that of the vendor's newer API.
+    newer_overridden: Option<Url>,
     share: f64,
     backoff: Backoff,
     polling: Option<Polling>,
@@ -140,7 +144,8 @@ impl Vendors {
         for (name, way) in &made.ways {
             if let Some(base_url) = &way.overridden {
                 let permits: Arc<dyn Permits> = Arc::new(Unlimited);
-                made.client(name, way, base_url.clone(), permits).map_err(client_error(name))?;
+                let newer_api = way.newer_overridden.clone();
+                made.client(name, way, (base_url.clone(), newer_api), permits).map_err(client_error(name))?;
             }
         }
         Ok(Arc::new(made))
@@ -194,11 +199,13 @@ impl Vendors {
         settings: &Settings,
         permits: Arc<dyn Permits>,
     ) -> Result<Box<dyn Connector>, VendorError> {
-        let base_url = match &way.overridden {
-            Some(overridden) => overridden.clone(),
-            None => address(integration.manifest(), settings)?,
+        let manifest = integration.manifest();
+        // An overridden integration never calls the real host, also not that of the newer API.
+        let addresses = match &way.overridden {
+            Some(overridden) => (overridden.clone(), way.newer_overridden.clone()),
+            None => addresses(manifest, settings)?,
         };
-        let client = self.client(integration.manifest().name, way, base_url, permits)?;
+        let client = self.client(manifest.name, way, addresses, permits)?;
         integration.connect(settings, client)
     }
 
@@ -206,10 +213,11 @@ impl Vendors {
         &self,
         integration: &'static str,
         way: &Way,
-        base_url: Url,
+        (base_url, newer_api): (Url, Option<Url>),
         permits: Arc<dyn Permits>,
     ) -> Result<VendorClient, VendorError> {
         let options = ClientOptions {
+            newer_api,
             overridden: way.overridden.is_some(),
             timeout: way.timeout,
             permits,
@@ -281,6 +289,7 @@ fn way(
     });
     Ok(Way {
         overridden: options.base_url.clone(),
+        newer_overridden: options.public_base_url.clone(),
         share,
         backoff: Backoff { min, max },
         polling,
@@ -288,8 +297,8 @@ fn way(
     })
 }
 
-/// The vendor's own address for a connection.
-fn address(manifest: &Manifest, settings: &Settings) -> Result<Url, VendorError> {
+/// The vendor's own addresses for a connection: of its API, and of its newer one.
+fn addresses(manifest: &Manifest, settings: &Settings) -> Result<(Url, Option<Url>), VendorError> {
     let unusable = |message: String| {
         VendorError::new(
             ErrorKind::Configuration,
@@ -303,7 +312,10 @@ fn address(manifest: &Manifest, settings: &Settings) -> Result<Url, VendorError>
         .map_err(|setting| unusable(format!("the setting `{setting}` cannot be part of a host name")))?;
     // Where nobody is called, an address that nobody has: a call would fail, not stray.
     let address = address.as_deref().unwrap_or("https://no-vendor.invalid");
-    Url::parse(address).map_err(|_| unusable("the vendor's address cannot be built".to_owned()))
+    let parse = |address| {
+        Url::parse(address).map_err(|_| unusable("the vendor's address cannot be built".to_owned()))
+    };
+    Ok((parse(address)?, manifest.newer_address(settings).map(parse).transpose()?))
 }
 
 impl ConnectorSource for Vendors {

@@ -66,6 +66,9 @@ pub(crate) enum Command {
     /// Connected systems
     #[command(subcommand)]
     Connections(ConnectionsCommand),
+    /// Systems that hold personal data
+    #[command(subcommand)]
+    Systems(SystemsCommand),
     /// Privacy requests
     #[command(subcommand)]
     Requests(RequestsCommand),
@@ -138,6 +141,15 @@ pub(crate) enum IntegrationsCommand {
         name: String,
         /// The app's id, as the vendor shows it
         app_id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SystemsCommand {
+    /// Ask connections which other systems they show: one, or every one with the capability `system_detection`
+    Detect {
+        /// Its name or id (con_...)
+        connection: Option<String>,
     },
 }
 

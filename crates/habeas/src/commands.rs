@@ -6,6 +6,7 @@ mod integrations;
 mod keys;
 mod requests;
 mod sandbox;
+mod systems;
 
 use anyhow::Context as _;
 use serde_json::json;
@@ -35,6 +36,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<Ending> {
         Command::Keys(command) => keys::run(&global, command).await,
         Command::Integrations { command } => integrations::run(&global, command).await,
         Command::Connections(command) => connections::run(&global, command).await,
+        Command::Systems(command) => systems::run(&global, command).await,
         Command::Requests(command) => requests::run(&global, command).await,
         Command::Audit(command) => audit::run(&global, command).await,
         Command::Sandbox(arguments) => sandbox::run(&arguments).await,

@@ -210,7 +210,11 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
         let budget = reader.optional(&path("budget"), values::BUDGET);
         let poll_min = reader.optional(&path("poll_min_ms"), values::MILLISECONDS);
         let poll_max = reader.optional(&path("poll_max_ms"), values::MILLISECONDS);
-        reader.later(&path("public_base_url"), values::VENDOR_URL, "the newer API of Segment");
+        let public_base_url = reader.optional(&path("public_base_url"), values::VENDOR_URL);
+        if public_base_url.is_some() && base_url.is_none() {
+            reader
+                .refuse(&path("public_base_url"), "counts only together with base_url: set both or neither");
+        }
         for (least, most, what) in [(poll_min, poll_max, "poll"), (retry_min, retry_max, "retry")] {
             if let (Some(least), Some(most)) = (least, most)
                 && least > most
@@ -224,6 +228,7 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
         }
         let options = IntegrationOptions {
             base_url,
+            public_base_url,
             retry_min: retry_min.map(Duration::from_millis),
             retry_max: retry_max.map(Duration::from_millis),
             budget,

@@ -1,7 +1,9 @@
 //! The contract between the engine and a vendor's folder.
 
 mod check;
+mod detection;
 mod jobs;
+mod preview;
 mod records;
 mod settings;
 mod subject;
@@ -18,7 +20,10 @@ use crate::error::VendorError;
 use crate::manifest::Manifest;
 
 pub use check::{CheckReport, PermissionReport, PermissionState};
+pub(crate) use detection::harmless;
+pub use detection::{Confidence, DetectedSystem, Detection, Evidence, SystemKind};
 pub use jobs::{Erased, ErasureException, Export, Job, NotHeld, Progress};
+pub use preview::Preview;
 pub use records::{Collected, Cursor, FUTURE_DATA, FoundFile, FoundRecord, Match, Residual, ScanPage};
 pub use settings::{SettingError, Settings};
 pub use subject::Subject;
@@ -65,6 +70,24 @@ pub trait Connector: Send + Sync {
     /// If the vendor cannot be asked or rejects the credentials. A missing permission is not an error but an
     /// entry of the report.
     async fn check(&self, now: Timestamp) -> Result<CheckReport, VendorError>;
+
+    /// Says which other systems are connected to this one (where the manifest says `detects_systems`).
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    async fn detect(&self) -> Result<Detection, VendorError> {
+        Err(undeclared("detect"))
+    }
+
+    /// Asks what would be found about one subject and touches nothing; `job` is what an earlier look began. Where
+    /// [`Connector::scan`] or [`Connector::lookup`] is declared, that answers the question and this is never called.
+    ///
+    /// # Errors
+    /// As the vendor answers.
+    async fn preview(&self, subject: &Subject, job: Option<&Job>) -> Result<Preview, VendorError> {
+        let _ = (subject, job);
+        Ok(Preview::Unknown("the system offers no way to look without acting".to_owned()))
+    }
 
     /// Reads one page of everything the vendor holds and says what on it belongs to which of `subjects`
     /// ([`crate::AccessMethod::Scan`]). `cursor` is `None` at the beginning of a pass; a page without `next` is the

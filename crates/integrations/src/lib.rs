@@ -18,12 +18,13 @@ mod testing;
 pub use catalogue::Catalogue;
 pub use client::{Call, ClientOptions, Permits, Reply, Transport, Unlimited, VendorAnswer, VendorClient};
 pub use connector::{
-    Caution, CheckReport, Collected, Connector, Cursor, Deleted, Erased, ErasureException, Export,
-    FUTURE_DATA, FoundFile, FoundRecord, Integration, Job, Match, NotHeld, PermissionReport, PermissionState,
-    Presence, Progress, Residual, ScanPage, SettingError, Settings, Subject,
+    Caution, CheckReport, Collected, Confidence, Connector, Cursor, Deleted, DetectedSystem, Detection,
+    Erased, ErasureException, Evidence, Export, FUTURE_DATA, FoundFile, FoundRecord, Integration, Job, Match,
+    NotHeld, PermissionReport, PermissionState, Presence, Preview, Progress, Residual, ScanPage,
+    SettingError, Settings, Subject, SystemKind,
 };
 pub use error::{ErrorKind, Retry, VendorError};
 pub use manifest::{
     Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, MonthlyQuota,
-    NeededPermission, Polling, RateLimit, Setting, Trouble, Verification,
+    NeededPermission, NewerApi, Polling, RateLimit, Setting, Trouble, Verification,
 };

@@ -21,6 +21,12 @@ pub struct Manifest {
     /// The vendor's address in production, with `{setting}` where a setting of the connection stands in the host
     /// name; `None` where no vendor is called. Only the server's operator can override it.
     pub base_url: Option<&'static str>,
+    /// The setting that holds the whole address, where every company has its own; `base_url` is `None` then.
+    pub endpoint_setting: Option<&'static str>,
+    /// Whether the system tells by itself that it is done, by a signed call to us.
+    pub calls_back: bool,
+    /// The vendor's second, newer API, which some credentials open instead of the first.
+    pub newer_api: Option<NewerApi>,
     /// The vendor's API and its version, as the vendor writes it; `None` where no vendor is called.
     pub api_version: Option<&'static str>,
     /// The vendor's page on which a person allows access to an app of theirs, with `{app_id}` in place of its id; `None`
@@ -60,6 +66,9 @@ impl Manifest {
     /// # Errors
     /// The setting that cannot be part of a host name.
     pub fn address(&self, settings: &Settings) -> Result<Option<String>, &'static str> {
+        if let Some(setting) = self.endpoint_setting {
+            return Ok(Some(settings.text(setting).to_owned()));
+        }
         let Some(template) = self.base_url else { return Ok(None) };
         let mut address = template.to_owned();
         for setting in self.settings {
@@ -73,6 +82,15 @@ impl Manifest {
             }
         }
         Ok(Some(address))
+    }
+
+    /// The address of the vendor's newer API for a connection; `None` if the vendor has none.
+    #[must_use]
+    pub fn newer_address(&self, settings: &Settings) -> Option<&'static str> {
+        let api = self.newer_api?;
+        let chosen = settings.text(api.region_setting);
+        let of_region = api.hosts.iter().find(|(region, _)| *region == chosen);
+        of_region.or(api.hosts.first()).map(|(_, address)| *address)
     }
 
     /// The page on which a person allows access to their app; `None` if the integration has none, or that is no id of an
@@ -174,6 +192,17 @@ pub struct Polling {
     /// After this a person is asked.
     #[serde(serialize_with = "milliseconds")]
     pub deadline: Duration,
+}
+
+/// A second API of a vendor, on another host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct NewerApi {
+    /// Its version, as the vendor writes it.
+    pub version: &'static str,
+    /// The setting that says in which region the account is.
+    pub region_setting: &'static str,
+    /// Its address by region; the first is the one of an account that names none.
+    pub hosts: &'static [(&'static str, &'static str)],
 }
 
 /// A quota that the vendor counts by the calendar month (UTC).

@@ -59,6 +59,7 @@ codes! {
     IDEMPOTENCY_MISMATCH, "idempotency_mismatch", Some(S::UNPROCESSABLE_ENTITY), "The Idempotency-Key was used for something else";
     IDEMPOTENCY_RACE, "idempotency_race", Some(S::CONFLICT), "The same creation is under way";
     NAME_TAKEN, "name_taken", Some(S::CONFLICT), "The name is in use";
+    NO_DETECTION, "no_detection", Some(S::CONFLICT), "The connection shows no other systems";
     CONNECTION_CHANGED, "connection_changed", Some(S::CONFLICT), "Somebody else changed the connection meanwhile";
     CONNECTION_IN_USE, "connection_in_use", Some(S::CONFLICT), "Unfinished runs need the connection";
     PERMISSIONS_MISSING, "permissions_missing", Some(S::UNPROCESSABLE_ENTITY), "The vendor account lacks permissions";

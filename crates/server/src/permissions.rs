@@ -35,6 +35,7 @@ pub static OPERATIONS: &[Operation] = &[
     ("patch", "/api/v1/connections/{id}", Permission(P::ManageConnections)),
     ("delete", "/api/v1/connections/{id}", Permission(P::ManageConnections)),
     ("post", "/api/v1/connections/{id}/check", Permission(P::ManageConnections)),
+    ("post", "/api/v1/connections/{id}/detect", Permission(P::DetectSystems)),
     ("get", "/api/v1/requests", Permission(P::ReadRequests)),
     ("post", "/api/v1/requests", Permission(P::CreateRequests)),
     ("post", "/api/v1/requests/bulk", Permission(P::CreateRequests)),

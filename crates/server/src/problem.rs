@@ -190,6 +190,7 @@ impl From<CaseworkError> for Problem {
                 Self::new(codes::CONNECTION_IN_USE, detail).with("runs", runs).with("requests", shown)
             }
             CaseworkError::ConnectionChanged { .. } => Self::new(codes::CONNECTION_CHANGED, detail),
+            CaseworkError::NoDetection { .. } => Self::new(codes::NO_DETECTION, detail),
             CaseworkError::NameTaken { id, .. } => {
                 Self::new(codes::NAME_TAKEN, detail).with("connection_id", id.to_string())
             }

@@ -6,7 +6,7 @@ use habeas_documents::mail::{Letterhead, connection_failing};
 use habeas_domain::capability::Handling;
 use habeas_domain::{Actor, ConnectionId, Permission};
 use habeas_integrations::{
-    CheckReport, ErrorKind, Manifest, PermissionReport, PermissionState, Retry, VendorError,
+    CheckReport, ErrorKind, Manifest, PermissionReport, PermissionState, Retry, Settings, VendorError,
 };
 use habeas_store::audit::Stream;
 use habeas_store::connections::{self, StoredConnection};
@@ -16,7 +16,7 @@ use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, due_work};
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
-use super::{ConnectionCase, lock};
+use super::{ConnectionCase, lock, open_settings, seal_settings};
 use crate::details::MailContent;
 use crate::error::CaseworkError;
 use crate::mails::{handing_over, queued};
@@ -75,18 +75,43 @@ impl Casework {
         let now = self.store.environment().now();
         let outcome = self.check_at_vendor(manifest, &access.settings, &access.account, now).await;
         let (actor, failure) = (actor.clone(), outcome.as_ref().err().cloned());
+        let report =
+            outcome.as_ref().ok().filter(|report| report.teach(&mut access.settings.clone())).cloned();
+        let checked = access.settings;
         let rules = Arc::clone(&self.rules);
         self.store
             .write(move |unit| {
                 Box::pin(async move {
+                    if let Some(report) = report {
+                        learn(unit, id, checked, &report).await?;
+                    }
                     save_check(unit, &actor, id, manifest, outcome, lease).await?;
                     tell_of_failure(unit, &rules, id, manifest).await
                 })
             })
             .await?;
+        self.connectors.forget(id);
         self.announce_work();
         Ok(failure)
     }
+}
+
+/// Keeps what a check found out, unless other settings than the checked ones were entered meanwhile.
+async fn learn(
+    unit: &mut Unit,
+    id: ConnectionId,
+    checked: Settings,
+    report: &CheckReport,
+) -> Result<(), CaseworkError> {
+    let mut stored = lock(unit, id).await?;
+    let keyring = unit.keyring();
+    let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Settings).await?;
+    let mut settings = open_settings(&key, &stored)?;
+    if settings.to_sealable() == checked.to_sealable() && report.teach(&mut settings) {
+        stored.settings = Some(seal_settings(unit, &key, id, &settings)?);
+        connections::save(unit.connection(), &stored).await?;
+    }
+    Ok(())
 }
 
 /// What is missing of what the enabled capabilities need.

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::accepting::{NewConnection, NewContact, SECONDS_PER_DAY, accept, accept_settings};
 use super::checking::{missing_permissions, passed};
-use super::{COLUMN, CONTACT_COLUMN, ConnectionCase, find, lock};
+use super::{CONTACT_COLUMN, ConnectionCase, find, lock, seal_settings};
 use crate::contacts::{self, OnExpiry};
 use crate::error::CaseworkError;
 use crate::profiles::Profile;
@@ -140,6 +140,9 @@ impl Casework {
             if !missing.is_empty() {
                 return Err(CaseworkError::PermissionsMissing(missing));
             }
+            if let Some(settings) = &mut settings {
+                shown.teach(settings);
+            }
             passed(&mut stored, &shown, now);
         }
         if capabilities != choices {
@@ -195,8 +198,7 @@ async fn save_edited(
     let (keyring, environment) = (unit.keyring(), unit.environment().clone());
     let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Settings).await?;
     if let Some(settings) = settings {
-        let place = Place { column: COLUMN, row: &owner };
-        stored.settings = Some(key.seal(&environment, place, &settings.to_sealable())?);
+        stored.settings = Some(seal_settings(unit, &key, id, &settings)?);
     }
     if let Some(email) = email {
         let place = Place { column: CONTACT_COLUMN, row: &owner };

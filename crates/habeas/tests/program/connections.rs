@@ -38,6 +38,40 @@ fn a_connection_is_edited_and_removed_by_force() {
     assert_eq!(place.json(words("connections list"))["items"].as_array().unwrap().len(), 0);
 }
 
+#[test]
+fn connections_show_which_systems_are_behind_them() {
+    let sandbox = Sandbox::start();
+    let place = Place::new()
+        .with_sandbox(&sandbox)
+        .with("TOKEN", "rc-demo-token")
+        .with("SEGMENT", "sc-readonly-token");
+    place.json(words("connections add readycloud --name shop --set access_token=env:TOKEN"));
+    place.json(words(
+        "connections add segment_config --name events --set api_token=env:SEGMENT --set workspace_name=acme-shop \
+         --capability deletion=direct_contact",
+    ));
+    place.json(words(
+        "connections add direct_contact --name archive --set processor_email=archive@example.test",
+    ));
+
+    let one = place.json(words("systems detect events"));
+    let names: Vec<_> =
+        one["items"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"Amplitude") && names.contains(&"Salesforce"), "{names:?}");
+    assert!(!one.to_string().contains("wk-example") && !one.to_string().contains("config-secret"));
+    assert_eq!(one["unseen"][0]["what"], "warehouses");
+
+    let shown = place.run(words("systems detect")).expect(0).stdout;
+    for part in
+        ["shop (readycloud) shows:", "events (segment_config) shows:", "Amplitude", "shops and carriers"]
+    {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    place.run(words("systems detect archive")).expect(1).complaining(&["no other systems", "by hand"]);
+    place.json(words("connections edit shop --capability system_detection=off"));
+    place.run(words("systems detect shop")).expect(1).complaining(&["system_detection", "set it to `api`"]);
+}
+
 /// Types answers on a terminal of its own, each after the question that it answers; what the terminal showed.
 fn converse(command: &mut Command, answers: &[(&str, &str)]) -> (bool, String) {
     let words: Vec<String> = std::iter::once(command.get_program())

@@ -112,13 +112,17 @@ impl Place {
         self
     }
 
-    /// With ReadyCloud answered by `sandbox`, without the vendor's limits.
+    /// With every vendor answered by `sandbox`, without their limits.
     #[must_use]
     pub(crate) fn with_sandbox(self, sandbox: &Sandbox) -> Self {
-        self.with("HABEAS_INTEGRATIONS__READYCLOUD__BASE_URL", sandbox.address("readycloud"))
-            .with("HABEAS_INTEGRATIONS__READYCLOUD__BUDGET", "1000")
-            .with("HABEAS_INTEGRATIONS__READYCLOUD__RETRY_MIN_MS", "10")
-            .with("HABEAS_INTEGRATIONS__READYCLOUD__RETRY_MAX_MS", "100")
+        ["readycloud", "qualtrics", "segment_config"].into_iter().fold(self, |place, vendor| {
+            let variable = |key: &str| format!("HABEAS_INTEGRATIONS__{}__{key}", vendor.to_uppercase());
+            place
+                .with(&variable("BASE_URL"), sandbox.address(vendor))
+                .with(&variable("BUDGET"), "1000")
+                .with(&variable("RETRY_MIN_MS"), "10")
+                .with(&variable("RETRY_MAX_MS"), "100")
+        })
     }
 
     /// The data directory.

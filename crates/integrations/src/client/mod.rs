@@ -41,6 +41,8 @@ pub struct ClientOptions {
     pub integration: &'static str,
     /// The vendor's host; a path that it has stays in front of every path that is asked for.
     pub base_url: Url,
+    /// The host of the vendor's newer API, where it may be called.
+    pub newer_api: Option<Url>,
     /// Whether the server's operator set `base_url`: plain HTTP and loopback are allowed then, and only
     /// then.
     pub overridden: bool,
@@ -66,6 +68,7 @@ impl ClientOptions {
         Self {
             integration,
             base_url,
+            newer_api: None,
             overridden: false,
             timeout: Self::TIMEOUT,
             max_body_bytes: Self::MAX_BODY_BYTES,
@@ -94,7 +97,7 @@ pub struct VendorClient {
     inner: Arc<Inner>,
 }
 
-#[cfg_attr(test, derive(Clone))]
+#[derive(Clone)]
 struct Inner {
     options: ClientOptions,
     transport: Transport,
@@ -134,7 +137,9 @@ impl VendorClient {
     /// If the address cannot be a vendor's: a user, query or fragment in it, or, unless the operator set
     /// it, anything but HTTPS to a host with a public-looking name.
     pub fn new(options: ClientOptions, transport: Transport) -> Result<Self, VendorError> {
-        usable(&options.base_url, options.overridden)?;
+        for address in [Some(&options.base_url), options.newer_api.as_ref()].into_iter().flatten() {
+            usable(address, options.overridden)?;
+        }
         Ok(Self { inner: Arc::new(Inner { options, transport }) })
     }
 
@@ -144,6 +149,15 @@ impl VendorClient {
         let mut inner = Inner::clone(&self.inner);
         inner.options.permits = permits;
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The way to the vendor's newer API, under the same limits; `None` if there is none, or the operator replaced the
+    /// vendor's host without saying where that API is to be found.
+    #[must_use]
+    pub fn newer_api(&self) -> Option<Self> {
+        let base_url = self.inner.options.newer_api.clone()?;
+        let options = ClientOptions { base_url, newer_api: None, ..self.inner.options.clone() };
+        Some(Self { inner: Arc::new(Inner { options, transport: self.inner.transport.clone() }) })
     }
 
     /// The address that every call stays below.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::Settings;
 use crate::manifest::{Manifest, NeededPermission};
 
 /// The result of a connection check.
@@ -11,6 +12,8 @@ pub struct CheckReport {
     pub permissions: Vec<PermissionReport>,
     /// What works but deserves attention (token near its expiry).
     pub warnings: Vec<String>,
+    /// Settings that the check found out and nobody enters (which of a vendor's APIs a token opens). Kept with the others.
+    pub learned: Vec<(&'static str, &'static str)>,
 }
 
 impl CheckReport {
@@ -21,7 +24,18 @@ impl CheckReport {
             needed_for: needed.needed_for.to_owned(),
             state: state(needed.permission),
         };
-        Self { permissions: manifest.permissions.iter().map(report).collect(), warnings: Vec::new() }
+        Self { permissions: manifest.permissions.iter().map(report).collect(), ..Self::default() }
+    }
+}
+
+impl CheckReport {
+    /// Puts what was learned into the settings; whether that changed anything.
+    pub fn teach(&self, settings: &mut Settings) -> bool {
+        let new: Vec<_> = self.learned.iter().filter(|(key, value)| settings.text(key) != *value).collect();
+        for (key, value) in &new {
+            settings.set(*key, *value);
+        }
+        !new.is_empty()
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) struct Organisation {
     #[serde(default)]
     url: Option<String>,
     #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
     deleted_at: Option<Value>,
 }
 

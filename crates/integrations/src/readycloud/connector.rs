@@ -9,9 +9,9 @@ use secrecy::SecretString;
 
 use super::api::{self, Api};
 use super::errors::{self, Asked};
-use super::{check, scan};
+use super::{check, detection, scan};
 use crate::client::{Reply, VendorClient};
-use crate::connector::{CheckReport, Connector, Cursor, Deleted, Residual, ScanPage, Subject};
+use crate::connector::{CheckReport, Connector, Cursor, Deleted, Detection, Residual, ScanPage, Subject};
 use crate::error::VendorError;
 use habeas_domain::IdentifierType;
 
@@ -40,6 +40,10 @@ impl Connector for ReadyCloudConnector {
         let mut report = check::permissions(&self.api).await?;
         report.warnings.extend(check::expiry_warning(self.token_expires_at, now));
         Ok(report)
+    }
+
+    async fn detect(&self) -> Result<Detection, VendorError> {
+        detection::detect(&self.api).await
     }
 
     async fn scan(&self, cursor: Option<&Cursor>, subjects: &[Subject]) -> Result<ScanPage, VendorError> {

@@ -27,6 +27,9 @@ pub(super) static MANIFEST: Manifest = Manifest {
     title: "ReadyCloud",
     summary: "Shipping contacts of a team: names, postal and e-mail addresses, telephone numbers and notes.",
     base_url: Some("https://www.readycloud.com"),
+    endpoint_setting: None,
+    calls_back: false,
+    newer_api: None,
     api_version: Some("API V2"),
     // Its path has no slash at the end, unlike everything else at ReadyCloud.
     authorize_url: Some(
@@ -48,7 +51,7 @@ pub(super) static MANIFEST: Manifest = Manifest {
     permissions: &[
         NeededPermission {
             permission: COMPANY_SCOPE,
-            needed_for: "View team details: finding the organisations whose contacts are searched",
+            needed_for: "View team details: finding the organisations whose contacts are searched, and naming them as detected systems",
             capability: None,
             optional: false,
         },
@@ -114,9 +117,6 @@ const CAPABILITIES: Capabilities = Capabilities {
         verification: Verification::Scan,
         batch: Batch::SINGLE,
     }),
-    // The product lists system detection for ReadyCloud, but no endpoint within the scopes `contact` and
-    // `company-read_only` is known to name another system: declaring it would promise what no call can
-    // keep.
-    detects_systems: false,
+    detects_systems: true,
     identifiers: &[IdentifierType::Email],
 };

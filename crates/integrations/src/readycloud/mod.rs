@@ -8,6 +8,7 @@
 mod api;
 mod check;
 mod connector;
+mod detection;
 mod errors;
 mod manifest;
 mod scan;

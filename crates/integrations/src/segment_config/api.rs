@@ -1,141 +1,50 @@
-//! The Config API's calls (v1beta), with the token. Every path part is percent-encoded: a slug may hold dots.
+//! What this connector needs of Segment, whichever of its APIs a token opens.
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
-use secrecy::SecretString;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use async_trait::async_trait;
 
-use super::errors::{self, Asked, TokenLook};
-use super::manifest::API;
+use super::detection::Seen;
+use super::errors::Which;
 use super::regulation::{Page, Regulation};
-use super::wire::{Created, Creation, Detail, List, SUPPRESS_WITH_DELETE};
-use crate::client::{Call, Reply, VendorClient};
 use crate::connector::{Job, PermissionState};
 use crate::error::{ErrorKind, VendorError};
 
 /// Regulations asked for per page. The largest page that the server gives is not documented, and whatever it gives is
 /// taken; each holds up to 5,000 identifiers, so more could be too large an answer.
-const PAGE: u32 = 50;
+pub(super) const REGULATIONS_PAGE: u32 = 50;
 /// A regulation that does not exist: right in form (a KSUID), and the one that no generator makes, because its time
 /// and its random part are both nothing. Deleting it proves the permission and nothing else happens.
 pub(super) const IMPOSSIBLE_REGULATION: &str = "000000000000000000000000000";
 /// How long later calls of one piece of work wait for leave. Given back, the work would begin anew and never end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The vendor's calls.
-#[derive(Debug)]
-pub(super) struct Api {
-    client: VendorClient,
-    token: SecretString,
-    look: TokenLook,
-    workspace: String,
-}
+/// One of Segment's APIs, with a token for it.
+#[async_trait]
+pub(super) trait Api: Send + Sync {
+    /// Which one.
+    fn which(&self) -> Which;
 
-impl Api {
-    pub(super) fn new(client: VendorClient, token: &str, workspace: &str) -> Self {
-        let look = TokenLook::of(token);
-        Self { client, token: SecretString::from(token), look, workspace: workspace.to_owned() }
-    }
-
-    /// `GET /workspaces/{workspace}`: whether token and workspace fit each other.
-    pub(super) async fn workspace(&self) -> Result<(), VendorError> {
-        self.granted::<IgnoredAny>(self.call(Method::GET), Asked::Workspace).await.map(drop)
-    }
+    /// Whether the API accepts the token, and the token is of the workspace that was named.
+    async fn workspace(&self) -> Result<(), VendorError>;
 
     /// Whether regulations may be read.
-    pub(super) async fn may_read(&self) -> Result<PermissionState, VendorError> {
-        let call = self.regulations_call(Method::GET).query("page_size", 1).patient(PATIENCE);
-        match self.answered::<List>(call, Asked::Regulations).await? {
-            Reply::Value(list) => {
-                list.into_page().map(|_| PermissionState::Granted).ok_or_else(errors::not_a_list)
-            }
-            Reply::Refused(answer) if answer.status == StatusCode::FORBIDDEN => Ok(PermissionState::Missing),
-            Reply::Refused(answer) => Err(errors::refused(&answer, Asked::Regulations, self.look)),
-        }
-    }
+    async fn may_read(&self) -> Result<PermissionState, VendorError>;
 
-    /// Whether regulations may be created, proven by withdrawing one that cannot exist. A failing probe proves
-    /// nothing.
-    pub(super) async fn may_write(&self) -> Result<PermissionState, VendorError> {
-        let call = self.regulations_call(Method::DELETE).path([IMPOSSIBLE_REGULATION]).patient(PATIENCE);
-        // Not marked as an effect: there is nothing that it could take effect on.
-        match call.send().await {
-            Ok(answer) => match answer.status {
-                StatusCode::NOT_FOUND => Ok(PermissionState::Granted),
-                StatusCode::FORBIDDEN => Ok(PermissionState::Missing),
-                StatusCode::UNAUTHORIZED => Err(errors::refused(&answer, Asked::Probe, self.look)),
-                _ => Ok(PermissionState::NotYetProven),
-            },
-            // "Not now" says nothing about a permission: the whole check is due again.
-            Err(error) if is_our_turn_missing(&error) => Err(error),
-            Err(_) => Ok(PermissionState::NotYetProven),
-        }
-    }
+    /// Whether regulations may be created, as far as that can be proven without creating one.
+    async fn may_write(&self) -> Result<PermissionState, VendorError>;
 
-    /// `POST /workspaces/{workspace}/regulations`: deletes and suppresses everything under these values.
-    pub(super) async fn create(&self, values: &[&str]) -> Result<Job, VendorError> {
-        let call = self.regulations_call(Method::POST).json(&Creation::of(values)).effect();
-        let created: Created = self.granted(call, Asked::Creation).await?;
-        created.job().ok_or_else(errors::creation_without_id)
-    }
+    /// Deletes and suppresses everything under these values.
+    async fn create(&self, values: &[&str]) -> Result<Job, VendorError>;
 
-    /// `GET /workspaces/{workspace}/regulations/{job}`; `None` if the vendor does not know it (any more).
-    pub(super) async fn regulation(
-        &self,
-        job: &Job,
-        patience: Duration,
-    ) -> Result<Option<Regulation>, VendorError> {
-        let call = self.regulations_call(Method::GET).path([job.as_str()]).patient(patience);
-        match self.answered::<Detail>(call, Asked::Regulation).await? {
-            Reply::Value(detail) if detail.is_of_another(job) => Err(errors::another_regulation()),
-            Reply::Value(detail) if !detail.has_status() => Err(errors::regulation_without_status()),
-            Reply::Value(detail) => Ok(Some(detail.into_regulation())),
-            Reply::Refused(answer) if answer.status == StatusCode::NOT_FOUND => Ok(None),
-            Reply::Refused(answer) => Err(errors::refused(&answer, Asked::Regulation, self.look)),
-        }
-    }
+    /// A regulation; `None` if the vendor does not know it (any more).
+    async fn regulation(&self, job: &Job, patience: Duration) -> Result<Option<Regulation>, VendorError>;
 
-    /// One page of `GET /workspaces/{workspace}/regulations`, newest first: those of the kind that is created here.
-    pub(super) async fn regulations(
-        &self,
-        place: Option<&str>,
-        patience: Duration,
-    ) -> Result<Page, VendorError> {
-        let mut call = self
-            .regulations_call(Method::GET)
-            .query("regulation_types", SUPPRESS_WITH_DELETE)
-            .query("page_size", PAGE)
-            .patient(patience);
-        if let Some(place) = place {
-            call = call.query("page_token", place);
-        }
-        let list: List = self.granted(call, Asked::Regulations).await?;
-        list.into_page().ok_or_else(errors::not_a_list)
-    }
+    /// One page of the regulations of the kind that is created here, newest first.
+    async fn regulations(&self, place: Option<&str>, patience: Duration) -> Result<Page, VendorError>;
 
-    async fn granted<T: DeserializeOwned>(&self, call: Call, asked: Asked) -> Result<T, VendorError> {
-        match self.answered(call, asked).await? {
-            Reply::Value(value) => Ok(value),
-            Reply::Refused(answer) => Err(errors::refused(&answer, asked, self.look)),
-        }
-    }
-
-    async fn answered<T: DeserializeOwned>(&self, call: Call, asked: Asked) -> Result<Reply<T>, VendorError> {
-        call.send_json().await.map_err(|error| errors::explained(error, asked))
-    }
-
-    fn regulations_call(&self, method: Method) -> Call {
-        self.call(method).path(["regulations"])
-    }
-
-    /// The token goes into the header only: addresses leak into logs.
-    fn call(&self, method: Method) -> Call {
-        self.client
-            .call(API, method)
-            .path(["v1beta", "workspaces", self.workspace.as_str()])
-            .bearer(&self.token)
-    }
+    /// Everything that is connected to the workspace.
+    async fn systems(&self) -> Result<Vec<Seen>, VendorError>;
 }
 
 /// Whether nothing was answered because it was not our turn.

@@ -7,27 +7,40 @@ use habeas_domain::IdentifierType;
 use jiff::Timestamp;
 
 use super::api::Api;
-use super::{check, errors, follow, reconcile};
-use crate::connector::{CheckReport, Connector, FUTURE_DATA, Job, Progress, Residual, Subject};
+use super::errors::Which;
+use super::{check, detection, errors, follow, reconcile};
+use crate::connector::{CheckReport, Connector, Detection, FUTURE_DATA, Job, Progress, Residual, Subject};
 use crate::error::VendorError;
 
 pub(super) struct SegmentConnector {
-    api: Api,
+    /// At least one; the first is the one that is used for work.
+    apis: Vec<Box<dyn Api>>,
     is_in_eu: bool,
 }
 
 impl SegmentConnector {
-    pub(super) fn new(api: Api, is_in_eu: bool) -> Self {
-        Self { api, is_in_eu }
+    pub(super) fn new(apis: Vec<Box<dyn Api>>, is_in_eu: bool) -> Self {
+        Self { apis, is_in_eu }
+    }
+
+    fn api(&self) -> Result<&dyn Api, VendorError> {
+        self.apis.first().map(AsRef::as_ref).ok_or_else(|| errors::unusable_settings(&[]))
     }
 }
 
 #[async_trait]
 impl Connector for SegmentConnector {
     async fn check(&self, _: Timestamp) -> Result<CheckReport, VendorError> {
-        let mut report = check::permissions(&self.api).await?;
-        report.warnings.extend(check::region_warning(self.is_in_eu));
+        let (mut report, which) = check::permissions(&self.apis).await?;
+        if which == Which::Config {
+            report.warnings.extend(check::region_warning(self.is_in_eu));
+        }
         Ok(report)
+    }
+
+    async fn detect(&self) -> Result<Detection, VendorError> {
+        let api = self.api()?;
+        Ok(detection::systems(api.systems().await?, api.which() == Which::Public))
     }
 
     async fn erase(&self, subjects: &[Subject]) -> Result<Job, VendorError> {
@@ -44,7 +57,7 @@ impl Connector for SegmentConnector {
         if all.is_empty() {
             return Err(errors::nobody_to_delete());
         }
-        self.api.create(&all).await
+        self.api()?.create(&all).await
     }
 
     async fn find_erasures(
@@ -52,11 +65,11 @@ impl Connector for SegmentConnector {
         subjects: &[Subject],
         since: Timestamp,
     ) -> Result<Vec<Option<Job>>, VendorError> {
-        reconcile::find(&self.api, subjects, since).await
+        reconcile::find(self.api()?, subjects, since).await
     }
 
     async fn follow(&self, jobs: &[Job]) -> Result<Vec<Progress>, VendorError> {
-        follow::progress(&self.api, jobs).await
+        follow::progress(self.api()?, jobs).await
     }
 }
 
@@ -81,7 +94,7 @@ pub(super) fn residuals_of_deletion() -> Vec<Residual> {
         ),
         residual(
             "warehouses",
-            "this API does not show which warehouses are connected; check the person's rows in each of them",
+            "a deletion does not reach every warehouse that is connected; check the person's rows in each of them",
         ),
     ]
 }

@@ -1,21 +1,26 @@
 //! The vendor's errors in our words. The HTTP status decides, because a refusal may come as JSON
 //! (`{"error": "...", "code": 7}`), as plain text or as a web page; of the text only one sentence is recognised.
 
+use serde::Deserialize;
+
 use super::manifest::{OWNER, READ};
 use super::regulation::Status;
-use super::wire::Failure;
 use crate::client::VendorAnswer;
 use crate::connector::SettingError;
 use crate::error::{ErrorKind, Retry, VendorError};
 
-const RENEW: &str = "enter a token of Segment's Config API that a Workspace Owner made; Segment's app creates no such \
-                     tokens any more, so ask Segment's support if you have none";
+const RENEW: &str =
+    "enter a token that a Workspace Owner made (Settings, Workspace settings, Access Management, Tokens)";
+const RENEW_ELSEWHERE: &str = "enter a token that a Workspace Owner made (Settings, Workspace settings, Access Management, \
+                               Tokens); if the workspace is kept in the European Union, set the region to `eu`";
 const REPORT: &str = "try again; if it stays, Segment has changed its API: please report it";
 
 /// What was asked for when the vendor refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
     Workspace,
+    /// Sources, destinations, warehouses and the catalogue.
+    Systems,
     Regulations,
     Regulation,
     Creation,
@@ -24,13 +29,37 @@ pub(super) enum Asked {
 }
 
 impl Asked {
+    const fn is_effect(self) -> bool {
+        matches!(self, Self::Creation | Self::Probe)
+    }
+
     const fn words(self) -> &'static str {
         match self {
             Self::Workspace => "reading the workspace",
+            Self::Systems => "listing what is connected to the workspace",
             Self::Regulations => "listing the workspace's deletions",
             Self::Regulation => "reading a deletion",
             Self::Creation => "creating a deletion",
             Self::Probe => "proving that deletions may be created",
+        }
+    }
+}
+
+/// Which of Segment's two APIs is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The older one (v1beta), whose tokens are no longer made.
+    Config,
+    /// The newer one.
+    Public,
+}
+
+impl Which {
+    /// How it is kept in the settings.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Public => "public",
         }
     }
 }
@@ -50,12 +79,16 @@ impl TokenLook {
 }
 
 /// The error for a refusal (4xx without 408 and 429) of what was asked.
-pub(super) fn refused(answer: &VendorAnswer, asked: Asked, look: TokenLook) -> VendorError {
+pub(super) fn refused(answer: &VendorAnswer, asked: Asked, which: Which, look: TokenLook) -> VendorError {
     let status = answer.status.as_u16();
     let what = asked.words();
     let error = match status {
-        401 => credentials(look),
-        403 => forbidden(answer, asked, look),
+        // The newer API says the same to a token that is not valid and to one that lacks a permission.
+        401 if which == Which::Public && asked.is_effect() => lacking_owner(
+            "Segment does not let this API token create deletions: it lacks the permission, or was revoked",
+        ),
+        401 => credentials(which, look),
+        403 => forbidden(answer, asked, which, look),
         404 => VendorError::new(
             ErrorKind::Configuration,
             Retry::Never,
@@ -101,46 +134,95 @@ fn not_offered(status: u16, asked: Asked) -> VendorError {
         ErrorKind::NotAllowed,
         Retry::Never,
         format!("Segment does not offer {} (HTTP {status})", asked.words()),
-        "ask Segment's support whether the Config API still serves this workspace; until then delete the person in \
-         Segment by hand (Privacy, Deletion and Suppression) and settle the run",
+        "ask Segment's support whether the API that the token opens still serves this workspace; until then delete the \
+         person in Segment by hand (Privacy, Deletion and Suppression) and settle the run",
     )
 }
 
-fn credentials(look: TokenLook) -> VendorError {
-    let (message, remedy) = match look {
-        TokenLook::Public => (
+fn credentials(which: Which, look: TokenLook) -> VendorError {
+    let (message, remedy) = match (which, look) {
+        (Which::Config, TokenLook::Public) => (
             "Segment's Config API does not accept the API token, which looks like a token of the newer Public API (it \
              begins with `sgp_`)",
-            "enter a token of the Config API; what Segment's app creates under Access Management is a Public API token, \
-             so ask Segment's support for a Config API token",
+            "enter a token of the Config API, or have the server's operator set `public_base_url` beside `base_url`, \
+             so that the Public API can be tried",
         ),
-        TokenLook::Other => {
+        (Which::Config, TokenLook::Other) => {
             ("Segment does not accept the API token (mistyped, revoked or of another workspace)", RENEW)
         }
+        (Which::Public, _) => (
+            "Segment's Public API does not accept the API token (mistyped, revoked, or of a workspace in another region)",
+            RENEW_ELSEWHERE,
+        ),
     };
     VendorError::new(ErrorKind::Credentials, Retry::Never, message, remedy)
 }
 
+/// Both APIs were asked.
+pub(super) fn accepted_by_neither() -> VendorError {
+    VendorError::new(
+        ErrorKind::Credentials,
+        Retry::Never,
+        "Segment accepts the API token neither at its Config API nor at its Public API (mistyped, revoked, or of a \
+         workspace in another region)",
+        RENEW_ELSEWHERE,
+    )
+}
+
+/// The token is right, but of another workspace than the one that was named.
+pub(super) fn another_workspace() -> VendorError {
+    VendorError::new(
+        ErrorKind::Configuration,
+        Retry::Never,
+        "the API token opens another Segment workspace than the one that was named",
+        "enter the slug of the token's own workspace, as it stands in the address of Segment's app, or a token of the \
+         workspace that was named",
+    )
+}
+
 /// The vendor's table says 401 for a token that is not valid, a client of its own takes 403 for the same. So only a
 /// write is believed to lack the permission; a read that is forbidden without an explanation is a bad token.
-fn forbidden(answer: &VendorAnswer, asked: Asked, look: TokenLook) -> VendorError {
+fn forbidden(answer: &VendorAnswer, asked: Asked, which: Which, look: TokenLook) -> VendorError {
     let lacks_scope = says_insufficient_scope(answer);
-    let (permission, message) = match asked {
+    match asked {
         Asked::Creation | Asked::Probe if lacks_scope => {
-            (OWNER, "the API token may read Segment's workspace but not create deletions")
+            lacking_owner("the API token may read Segment's workspace but not create deletions")
         }
         Asked::Creation | Asked::Probe => {
-            (OWNER, "Segment does not allow creating deletions with this API token")
+            lacking_owner("Segment does not allow creating deletions with this API token")
         }
-        Asked::Regulations | Asked::Regulation if lacks_scope => {
-            (READ, "the API token may not read the deletions of Segment's workspace")
+        Asked::Regulations | Asked::Regulation | Asked::Systems if lacks_scope => {
+            lacking(READ, "the API token may not read Segment's workspace")
         }
-        Asked::Workspace | Asked::Regulations | Asked::Regulation => return credentials(look),
-    };
-    let remedy = format!(
-        "enter a token of Segment's Config API that a {OWNER} made; Segment's support makes one if the app offers none"
-    );
+        Asked::Workspace | Asked::Regulations | Asked::Regulation | Asked::Systems => {
+            credentials(which, look)
+        }
+    }
+}
+
+fn lacking_owner(message: &'static str) -> VendorError {
+    lacking(OWNER, message)
+}
+
+fn lacking(permission: &'static str, message: &'static str) -> VendorError {
+    let remedy = format!("enter a token that a {OWNER} made");
     VendorError::new(ErrorKind::Permission, Retry::Never, message, remedy).lacking(permission)
+}
+
+/// The body of a refusal of the Config API.
+#[derive(Deserialize)]
+struct Failure {
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl Failure {
+    /// The vendor's sentence: only ever compared, never shown.
+    fn text(self) -> String {
+        self.error.or(self.message).unwrap_or_default()
+    }
 }
 
 fn says_insufficient_scope(answer: &VendorAnswer) -> bool {
@@ -205,6 +287,10 @@ pub(super) fn regulation_without_status() -> VendorError {
 
 pub(super) fn not_a_list() -> VendorError {
     bad_answer("the list of deletions cannot be understood")
+}
+
+pub(super) fn not_a_workspace() -> VendorError {
+    bad_answer("the workspace cannot be understood")
 }
 
 pub(super) fn endless_list() -> VendorError {

@@ -17,7 +17,7 @@ use crate::error::{ErrorKind, VendorError};
 const MOST_PAGES: usize = 10;
 
 /// Where `jobs` stand, one entry per job.
-pub(super) async fn progress(api: &Api, jobs: &[Job]) -> Result<Vec<Progress>, VendorError> {
+pub(super) async fn progress(api: &dyn Api, jobs: &[Job]) -> Result<Vec<Progress>, VendorError> {
     let mut look = Look::default();
     let listed = if jobs.len() > 1 { look.list(api, jobs).await? } else { HashMap::new() };
     let mut progress = Vec::with_capacity(jobs.len());
@@ -42,7 +42,7 @@ struct Look {
 impl Look {
     /// The statuses of the newest regulations. The list only saves calls, so it is read no further than that pays, and
     /// a list that cannot be used is done without.
-    async fn list(&mut self, api: &Api, jobs: &[Job]) -> Result<HashMap<String, Status>, VendorError> {
+    async fn list(&mut self, api: &dyn Api, jobs: &[Job]) -> Result<HashMap<String, Status>, VendorError> {
         let wanted: HashSet<&str> = jobs.iter().map(Job::as_str).collect();
         let mut found = HashMap::new();
         let mut place: Option<String> = None;
@@ -70,7 +70,7 @@ impl Look {
     }
 
     /// Asks for one job.
-    async fn at(&mut self, api: &Api, job: &Job) -> Result<Progress, VendorError> {
+    async fn at(&mut self, api: &dyn Api, job: &Job) -> Result<Progress, VendorError> {
         if self.has_stopped {
             return Ok(Progress::Pending);
         }

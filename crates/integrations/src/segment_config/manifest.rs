@@ -8,7 +8,7 @@ use habeas_domain::capability::{AccessType, Capability, DeletionMethod, Deletion
 use super::settings;
 use crate::manifest::{
     Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, MonthlyQuota,
-    NeededPermission, Polling, RateLimit, Setting, Trouble, Verification,
+    NeededPermission, NewerApi, Polling, RateLimit, Setting, Trouble, Verification,
 };
 
 /// Every call of the API (200 requests a minute, rate limiting page).
@@ -31,18 +31,30 @@ pub(super) static MANIFEST: Manifest = Manifest {
     title: "Segment Config",
     summary: "Events and traits of a Segment workspace's users, and the destinations that they are handed on to.",
     base_url: Some("https://platform.segmentapis.com"),
-    api_version: Some("Config API v1beta"),
+    endpoint_setting: None,
+    calls_back: false,
+    newer_api: Some(NewerApi {
+        version: "Public API",
+        region_setting: settings::REGION,
+        hosts: &[
+            (settings::US, "https://api.segmentapis.com"),
+            (settings::EU, "https://eu1.api.segmentapis.com"),
+        ],
+    }),
+    api_version: Some("Config API v1beta, or the newer Public API: whichever the token opens"),
     authorize_url: None,
     vendor_role: Some("Workspace Owner"),
-    account_type: Some("A workspace in the United States that has a token of the Config API"),
+    account_type: Some(
+        "A workspace whose plan offers tokens (Team or Business for the Public API); the Config API serves the United States only",
+    ),
     capabilities: CAPABILITIES,
     settings: &[
         Setting {
             key: settings::API_TOKEN,
             label: "API token",
-            help: "A token of Segment's Config API that a Workspace Owner made",
-            found_at: "Shown once when it was made (Access Management, Tokens); new ones of this API come from Segment's \
-                       support",
+            help: "A token that a Workspace Owner made, of Segment's Public API or of its older Config API; which one it is, \
+                   is found out",
+            found_at: "Settings, Workspace settings, Access Management, Tokens, Create Token; it is shown once",
             pattern: None,
             secret: true,
             optional: false,
@@ -60,8 +72,7 @@ pub(super) static MANIFEST: Manifest = Manifest {
         Setting {
             key: settings::REGION,
             label: "Region",
-            help: "Where the workspace is kept: `us` or `eu`. The Config API serves the United States only; the value \
-                   is kept for Segment's newer API",
+            help: "Where the workspace is kept: `us` (if left out) or `eu`; the Public API has a host for each",
             found_at: "Settings, Workspace settings, General Settings: the region",
             pattern: Some("us|eu"),
             secret: false,
@@ -71,7 +82,7 @@ pub(super) static MANIFEST: Manifest = Manifest {
     permissions: &[
         NeededPermission {
             permission: READ,
-            needed_for: "Reading the workspace's deletions: seeing when Segment has finished one",
+            needed_for: "Reading the workspace: seeing when Segment has finished a deletion, and which systems are connected",
             capability: None,
             optional: false,
         },
@@ -88,20 +99,20 @@ pub(super) static MANIFEST: Manifest = Manifest {
         "Open Settings in the menu on the left, then Workspace settings.",
         "In the tab General Settings, copy the workspace's slug: the name as it stands in the address of Segment's app. \
          The display name may differ and does not work.",
-        "Find your token of the Config API. Since February 2024 Segment's app creates tokens of the newer Public API \
-         only (Access Management, Tokens, Create Token); they begin with `sgp_` and the Config API usually refuses \
-         them. If you have no Config API token, ask Segment's support for one, made by a Workspace Owner.",
+        "Open the tab Access Management, then Tokens, and choose Create Token. Add a description, select Workspace Owner, \
+         choose Create. Since February 2024 this makes a token of the Public API; a Config API token that you have already \
+         works as well.",
         "Store the token in a safe place; Segment shows it once.",
-        "In Habeas, enter API token and workspace name.",
+        "In Habeas, enter API token and workspace name; also the region, if the workspace is kept in the European Union.",
         "Choose when a deletion counts as complete: when Segment has accepted it, or when Segment has finished it (the default).",
         "Choose Configure integration.",
     ],
     troubleshooting: &[
         Trouble {
             code: "credentials_rejected",
-            meaning: "The token is unknown or revoked, of another workspace, or of the newer Public API",
-            remedy: "Use a token of the Config API that a Workspace Owner of this workspace made; if there is none, ask \
-                     Segment's support for one",
+            meaning: "Neither of Segment's APIs accepts the token: it is unknown or revoked, or of a workspace in another region",
+            remedy: "Make a token as a Workspace Owner (Access Management, Tokens); for a workspace in the European Union set \
+                     the region to `eu`",
         },
         Trouble {
             code: "permissions_missing",
@@ -110,8 +121,9 @@ pub(super) static MANIFEST: Manifest = Manifest {
         },
         Trouble {
             code: "connection_misconfigured",
-            meaning: "Segment knows no workspace of that name",
-            remedy: "Enter the slug, as it stands in the address of Segment's app, not the display name",
+            meaning: "Segment knows no workspace of that name, or the token is of another workspace",
+            remedy: "Enter the slug, as it stands in the address of Segment's app, not the display name, and a token of that \
+                     workspace",
         },
         Trouble {
             code: "vendor_unavailable",
@@ -140,7 +152,6 @@ const CAPABILITIES: Capabilities = Capabilities {
         verification: Verification::Answer,
         batch: Batch { identifiers: 5_000, bytes: LONGEST_BODY - ENVELOPE },
     }),
-    // Sources and destinations name other systems; the calls that read them come with system detection.
-    detects_systems: false,
+    detects_systems: true,
     identifiers: &[IdentifierType::Email, IdentifierType::UserId],
 };

@@ -1,4 +1,4 @@
-//! Segment (Config API v1beta): deletions ("regulations") in one workspace.
+//! Segment: deletions ("regulations") in one workspace, and the systems connected to it.
 //!
 //! One regulation deletes everything that Segment holds about many people and hands the deletion on to the
 //! destinations that accept it. Segment works on it for days; what it says afterwards is told apart here into
@@ -6,22 +6,26 @@
 //! nothing about anybody. What the vendor documents and what is only assumed is told apart in
 //! `docs/integrations/segment_config.md`.
 //!
-//! Only `api` and `wire` know how this API spells things. Everything else works on the values of
-//! `regulation`, so that Segment's newer API can take their place.
+//! Segment has two APIs, and a token opens one of them: `config` is the older Config API (v1beta), `public` the newer
+//! Public API. Only these folders know how the two spell things; everything else speaks through the trait in `api` and works
+//! on the values of `regulation`. Which of them a token opens is found out by asking, at every check.
 
 mod api;
 mod check;
+mod config;
 mod connector;
+mod detection;
 mod errors;
 mod follow;
+mod lenient;
 mod manifest;
 mod outcome;
+mod public;
 mod reconcile;
 mod regulation;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod wire;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -56,7 +60,16 @@ impl Integration for SegmentConfig {
 
     fn connect(&self, settings: &Settings, client: VendorClient) -> Result<Box<dyn Connector>, VendorError> {
         let kept = settings::normalise(settings).map_err(|wrong| errors::unusable_settings(&wrong))?;
-        let api = api::Api::new(client, kept.text(settings::API_TOKEN), kept.text(settings::WORKSPACE_NAME));
-        Ok(Box::new(connector::SegmentConnector::new(api, kept.text(settings::REGION) == settings::EU)))
+        let (token, workspace) = (kept.text(settings::API_TOKEN), kept.text(settings::WORKSPACE_NAME));
+        let newer = client.newer_api().map(|client| public::PublicApi::new(client, token, workspace));
+        let mut apis: Vec<Box<dyn api::Api>> =
+            vec![Box::new(config::ConfigApi::new(client, token, workspace))];
+        if let Some(newer) = newer {
+            apis.push(Box::new(newer));
+        }
+        // The one that worked last comes first.
+        let known = kept.text(settings::API);
+        apis.sort_by_key(|api| api.which().word() != known);
+        Ok(Box::new(connector::SegmentConnector::new(apis, kept.text(settings::REGION) == settings::EU)))
     }
 }

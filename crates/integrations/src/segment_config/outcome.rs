@@ -7,12 +7,10 @@
 
 use super::errors;
 use super::regulation::{Destination, Regulation, Status, Stream};
-use crate::connector::{Erased, ErasureException, Progress};
+use crate::connector::{Erased, ErasureException, Progress, harmless};
 
 /// Longest text of a destination that is kept, in characters.
 const LONGEST_TEXT: usize = 300;
-/// Longest name of a destination or source that is shown, in characters.
-const LONGEST_NAME: usize = 80;
 /// Most destinations that are named one by one; what is beyond is counted.
 const MOST_EXCEPTIONS: usize = 500;
 
@@ -129,19 +127,6 @@ fn system(source: &Stream, destination: &Destination, has_several_sources: bool)
         Some(source) => format!("{name} (source {source})"),
         None => name.to_owned(),
     }
-}
-
-/// A name as the vendor wrote it, if it can be one: it is shown, so it must not be a way for a person's data or for
-/// characters that do something.
-fn harmless(name: &str) -> Option<&str> {
-    let name = name.trim();
-    let fits = !name.is_empty()
-        && name.chars().count() <= LONGEST_NAME
-        && !name.contains('@')
-        && name
-            .chars()
-            .all(|character| character.is_alphanumeric() || " -_.,:;/+&()[]'!*#".contains(character));
-    fits.then_some(name)
 }
 
 fn shortened(text: &str) -> String {

@@ -23,7 +23,7 @@ const MOST_PAGES: usize = 200;
 
 /// The newest deletion of each subject that was accepted at `since` or later and has not failed.
 pub(super) async fn find(
-    api: &Api,
+    api: &dyn Api,
     subjects: &[Subject],
     since: Timestamp,
 ) -> Result<Vec<Option<Job>>, VendorError> {
@@ -59,7 +59,7 @@ pub(super) async fn find(
 }
 
 struct Search<'a> {
-    api: &'a Api,
+    api: &'a dyn Api,
     since: Timestamp,
     wanted: Vec<Vec<&'a str>>,
     found: Vec<Option<Job>>,

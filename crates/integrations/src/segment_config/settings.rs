@@ -6,12 +6,16 @@ use crate::connector::{SettingError, Settings};
 pub(super) const API_TOKEN: &str = "api_token";
 /// The workspace's slug, without `workspaces/` in front.
 pub(super) const WORKSPACE_NAME: &str = "workspace_name";
-/// Where the workspace is kept, for the newer API.
+/// Where the workspace is kept.
 pub(super) const REGION: &str = "region";
+
+/// Which of Segment's APIs the token opens: nobody enters it, the check finds it out.
+pub(super) const API: &str = "api";
 
 /// The region in the European Union.
 pub(super) const EU: &str = "eu";
-const US: &str = "us";
+/// The region in the United States.
+pub(super) const US: &str = "us";
 
 /// The vendor's samples have 68 and 87 characters; a token is opaque, so the bound is only against accidents.
 const LONGEST_TOKEN: usize = 512;
@@ -22,7 +26,7 @@ pub(super) fn normalise(settings: &Settings) -> Result<Settings, Vec<SettingErro
     let mut kept = Settings::default();
     let mut wrong: Vec<SettingError> = settings
         .keys()
-        .filter(|key| ![API_TOKEN, WORKSPACE_NAME, REGION].contains(key))
+        .filter(|key| ![API_TOKEN, WORKSPACE_NAME, REGION, API].contains(key))
         .map(|key| SettingError {
             key: key.to_owned(),
             message: format!(
@@ -38,6 +42,7 @@ pub(super) fn normalise(settings: &Settings) -> Result<Settings, Vec<SettingErro
     keep(API_TOKEN, token(settings.text(API_TOKEN)));
     keep(WORKSPACE_NAME, slug(settings.text(WORKSPACE_NAME)));
     keep(REGION, region(settings.text(REGION)));
+    keep(API, Ok(settings.text(API)));
     if wrong.is_empty() { Ok(kept) } else { Err(wrong) }
 }
 

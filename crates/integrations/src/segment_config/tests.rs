@@ -1,10 +1,12 @@
 //! The connector against a hand-made Segment over real HTTP.
 
 mod checking;
+mod detecting;
 mod entering;
 mod erasing;
 mod following;
 mod outcomes;
+mod public;
 mod reconciling;
 mod refusing;
 mod sandbox;
@@ -220,7 +222,7 @@ fn the_catalogue_offers_it() {
     assert_eq!(capabilities["deletion"]["method"], "whole_record");
     assert_eq!(capabilities["deletion"]["verification"], "answer");
     assert_eq!(capabilities["deletion"]["batch"]["identifiers"], 5_000);
-    assert_eq!(capabilities["detects_systems"], false);
+    assert_eq!(capabilities["detects_systems"], true);
     assert_eq!(capabilities["identifiers"], json!(["email", "user_id"]));
     assert_eq!(
         printed["polling"],
@@ -238,9 +240,9 @@ fn the_catalogue_offers_it() {
 }
 
 #[test]
-fn the_guide_names_the_product_and_the_token_that_is_needed() {
+fn the_guide_names_the_product_and_the_token_that_is_made() {
     let guide = MANIFEST.guide.join(" ");
-    assert!(guide.contains("Habeas") && guide.contains("slug") && guide.contains("`sgp_`"));
+    assert!(guide.contains("Habeas") && guide.contains("slug") && guide.contains("Public API"));
     assert!(MANIFEST.permissions.iter().all(|permission| !permission.needed_for.is_empty()));
 }
 

@@ -14,6 +14,7 @@ use crate::shapes::Page;
 use crate::shapes::connections::{
     CheckedConnectionShape, ConnectionChangeShape, ConnectionShape, NewConnectionShape, Removal,
 };
+use crate::shapes::detection::DetectionShape;
 use crate::shapes::page::Paging;
 use crate::shapes::requests::NothingShape;
 use crate::state::ServerState;
@@ -113,6 +114,24 @@ pub(crate) async fn check_connection(
     let id = resolve(&state, &actor, &name).await?;
     let (connection, failure) = state.casework.check_connection(&actor, id).await?;
     Ok(Json(CheckedConnectionShape::new(connection, failure.as_ref())))
+}
+
+/// Asks a connection which systems are connected to the one behind it: candidates for the map of systems, each with where
+/// it was seen. Nothing is kept.
+#[utoipa::path(
+    post, path = "/api/v1/connections/{id}/detect", tag = "connections", request_body = Option<NothingShape>,
+    params(("id" = String, Path, description = "Its id or its name")),
+    responses((status = OK, body = DetectionShape))
+)]
+pub(crate) async fn detect_systems(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    Ids(name): Ids<String>,
+    OptionalJson(NothingShape {}): OptionalJson<NothingShape>,
+) -> Result<Json<DetectionShape>, Problem> {
+    let id = resolve(&state, &actor, &name).await?;
+    let (connection, detection) = state.casework.detect_systems(&actor, id).await?;
+    Ok(Json(DetectionShape::new(&connection, detection)))
 }
 
 /// The id of what is named by id or by name.

@@ -45,6 +45,7 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
             connections::remove_connection
         ))
         .routes(routes!(connections::check_connection))
+        .routes(routes!(connections::detect_systems))
         .routes(routes!(requests::list_requests, requests::create_request))
         .routes(routes!(bulk::create_requests).layer(large))
         .routes(routes!(requests::search_requests))

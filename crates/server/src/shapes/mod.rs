@@ -3,6 +3,7 @@
 pub(crate) mod api_keys;
 pub(crate) mod audit;
 pub(crate) mod connections;
+pub(crate) mod detection;
 pub(crate) mod identifiers;
 pub(crate) mod integrations;
 pub(crate) mod mails;

@@ -19,6 +19,9 @@ static MANIFEST: Manifest = Manifest {
     title: "Stub",
     summary: "What a test puts there.",
     base_url: Some("https://stub.example.test"),
+    endpoint_setting: None,
+    calls_back: false,
+    newer_api: None,
     api_version: None,
     authorize_url: None,
     vendor_role: None,
@@ -129,6 +132,7 @@ impl Connector for Vendor {
         };
         match mood {
             Mood::Fine | Mood::Warns => Ok(CheckReport {
+                learned: Vec::new(),
                 permissions: vec![permission(PermissionState::Granted)],
                 warnings: (mood == Mood::Warns)
                     .then(|| "the token expires soon".to_owned())
@@ -136,6 +140,7 @@ impl Connector for Vendor {
                     .collect(),
             }),
             Mood::LacksPermission => Ok(CheckReport {
+                learned: Vec::new(),
                 permissions: vec![permission(PermissionState::Missing)],
                 warnings: Vec::new(),
             }),

@@ -86,10 +86,10 @@ fn what_is_declared_is_offered_and_nothing_else(
             ("find_erasures", offers(&connector.find_erasures(&subjects, now).await), is_job),
             ("follow", offers(&connector.follow(&job).await), is_job),
             ("erase", offers(&connector.erase(&subjects).await), is_job),
+            ("detect", offers(&connector.detect().await), declared.detects_systems),
         ] {
             assert_eq!(offered, declared, "{method}");
         }
-        assert!(!declared.detects_systems, "the contract has no method for it, so nobody can");
         assert_eq!(manifest(system).polling.is_some(), is_job || access == Some(AccessMethod::Job));
     });
 }

@@ -234,3 +234,23 @@ async fn a_lost_connection_to_a_stopped_vendor_is_unavailable() {
     let error = contacts.scan(None, &[]).await.unwrap_err();
     assert_eq!((error.kind, error.retry), (ErrorKind::Unavailable, Retry::After(None)));
 }
+
+#[tokio::test]
+async fn what_the_scopes_show_is_readycloud_itself_and_nothing_is_made_up() {
+    let sandbox = sandbox(3).await;
+    let before = sandbox.readycloud().snapshot();
+    let detection = connector(&sandbox, NO_CONTACT_TOKEN).detect().await.unwrap();
+    assert!(!detection.systems.is_empty());
+    for system in &detection.systems {
+        assert!(
+            system.key.starts_with("organisation/") && system.name.starts_with("ReadyCloud ("),
+            "{system:?}"
+        );
+        assert_eq!(system.evidence.len(), 1);
+    }
+    let unseen: Vec<_> = detection.unseen.iter().map(|one| one.what.as_str()).collect();
+    assert_eq!(unseen, ["shops and carriers"]);
+    assert_eq!(sandbox.readycloud().snapshot(), before);
+    let error = connector(&sandbox, EXPIRED_TOKEN).detect().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Credentials);
+}

@@ -105,7 +105,7 @@ async fn a_public_token_is_explained_once_it_is_refused_and_not_before() {
     let connector = SegmentConfig.connect(&settings(&public, WORKSPACE), vendor.client()).unwrap();
     let error = connector.check(NOW.parse().unwrap()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Credentials);
-    assert!(error.message.contains("Public API") && error.remedy.contains("support"), "{error}");
+    assert!(error.message.contains("Public API") && error.remedy.contains("public_base_url"), "{error}");
     assert!(!format!("{error:?}").contains("a1B2"));
 
     // A scanner of secrets says that this API takes such tokens: if it does, all is well.

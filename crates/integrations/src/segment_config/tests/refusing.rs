@@ -75,9 +75,9 @@ async fn a_workspace_that_is_gone_is_a_matter_of_the_settings() {
 
 #[test]
 fn nothing_prints_a_person_or_a_secret() {
-    use super::super::{api::Api, connector::values, regulation};
+    use super::super::{config::ConfigApi, connector::values, regulation};
     let base = "http://127.0.0.1:1".parse().unwrap();
-    let api = Api::new(client(&base), TOKEN, WORKSPACE);
+    let api = ConfigApi::new(client(&base), TOKEN, WORKSPACE);
     let destination = regulation::Destination {
         name: "Odd".to_owned(),
         is_segment: false,

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
-use super::regulation::{Destination, Listed, Page, Regulation, Status, Stream};
+use super::super::lenient::{LONGEST_PLACE, nullable, time};
+use super::super::regulation::{Destination, Listed, Page, Regulation, Status, Stream};
 use crate::connector::Job;
 
 /// What this connector creates, in the spelling that is documented.
@@ -19,14 +19,10 @@ pub(super) const SUPPRESS_WITH_DELETE: &str = "Suppress_With_Delete";
 const USER_ID: &str = "userId";
 /// The vendor's own entry among the destinations.
 const SEGMENT: &str = "segment";
-/// How an unset time is written.
-const UNSET: &str = "0001-01-01T00:00:00Z";
-/// Longer places in a list are not believed.
-const LONGEST_TOKEN: usize = 2048;
 
 /// The body of a creation.
 #[derive(Serialize)]
-pub(super) struct Creation<'a> {
+pub(in super::super) struct Creation<'a> {
     regulation_type: &'static str,
     attributes: CreationAttributes<'a>,
 }
@@ -38,7 +34,7 @@ struct CreationAttributes<'a> {
 }
 
 impl<'a> Creation<'a> {
-    pub(super) fn of(values: &'a [&'a str]) -> Self {
+    pub(in super::super) fn of(values: &'a [&'a str]) -> Self {
         Self {
             regulation_type: SUPPRESS_WITH_DELETE,
             attributes: CreationAttributes { name: USER_ID, values },
@@ -191,7 +187,7 @@ impl List {
     /// API, but then nothing else stands in its place.
     pub(super) fn into_page(self) -> Option<Page> {
         let is_list = self.entries.is_some() || self.regulations.is_some() || self.others.is_empty();
-        if !is_list || self.next_page_token.len() > LONGEST_TOKEN {
+        if !is_list || self.next_page_token.len() > LONGEST_PLACE {
             return None;
         }
         let entries = self.entries.or(self.regulations).unwrap_or_default();
@@ -217,30 +213,4 @@ impl Entry {
             values: self.attributes.and_then(|attributes| attributes.values),
         }
     }
-}
-
-/// The body of a refusal.
-#[derive(Deserialize)]
-pub(super) struct Failure {
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    message: Option<String>,
-}
-
-impl Failure {
-    /// The vendor's sentence: only ever compared, never shown.
-    pub(super) fn text(self) -> String {
-        self.error.or(self.message).unwrap_or_default()
-    }
-}
-
-fn time(text: &str) -> Option<Timestamp> {
-    if text == UNSET { None } else { text.parse().ok() }
-}
-
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
 }

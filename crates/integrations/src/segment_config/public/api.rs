@@ -1,0 +1,160 @@
+//! The Public API's calls, with the token. The workspace is the token's own.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{Method, StatusCode};
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
+
+use super::super::api::{Api, IMPOSSIBLE_REGULATION, PATIENCE, REGULATIONS_PAGE, is_our_turn_missing};
+use super::super::detection::Seen;
+use super::super::errors::{self, Asked, TokenLook, Which};
+use super::super::manifest::API;
+use super::super::regulation::{Page, Regulation};
+use super::systems;
+use super::wire::{Created, Creation, Envelope, RegulationData, RegulationsData, WorkspaceData};
+use crate::client::{Call, Reply, VendorClient};
+use crate::connector::{Job, PermissionState};
+use crate::error::VendorError;
+
+/// The first version of the API, which its published clients ask for.
+const MEDIA_TYPE: &str = "application/vnd.segment.v1+json";
+
+/// The vendor's calls.
+#[derive(Debug)]
+pub(in super::super) struct PublicApi {
+    client: VendorClient,
+    token: SecretString,
+    look: TokenLook,
+    workspace: String,
+}
+
+impl PublicApi {
+    pub(in super::super) fn new(client: VendorClient, token: &str, workspace: &str) -> Self {
+        let look = TokenLook::of(token);
+        Self { client, token: SecretString::from(token), look, workspace: workspace.to_owned() }
+    }
+
+    pub(super) async fn granted<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        asked: Asked,
+    ) -> Result<T, VendorError> {
+        match self.answered(call, asked).await? {
+            Reply::Value(value) => Ok(value),
+            Reply::Refused(answer) => Err(errors::refused(&answer, asked, Which::Public, self.look)),
+        }
+    }
+
+    async fn answered<T: DeserializeOwned>(&self, call: Call, asked: Asked) -> Result<Reply<T>, VendorError> {
+        let reply = call.send_json::<Envelope<T>>().await.map_err(|error| errors::explained(error, asked))?;
+        Ok(match reply {
+            Reply::Value(envelope) => Reply::Value(envelope.data),
+            Reply::Refused(answer) => Reply::Refused(answer),
+        })
+    }
+
+    /// The token goes into the header only: addresses leak into logs.
+    pub(super) fn call(&self, method: Method) -> Call {
+        self.client.call(API, method).accept(MEDIA_TYPE).bearer(&self.token)
+    }
+
+    fn regulations_call(&self, method: Method) -> Call {
+        self.call(method).path(["regulations"])
+    }
+
+    fn page(&self, place: Option<&str>, count: u32) -> Call {
+        let call = self.regulations_call(Method::GET).query("pagination.count", count);
+        match place {
+            Some(place) => call.query("pagination.cursor", place),
+            None => call,
+        }
+    }
+}
+
+/// What an answer to a probe shows of the permission to write. A token that lacks it, and only that one, is told so: it was
+/// accepted a moment ago.
+const fn proves_missing(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+}
+
+#[async_trait]
+impl Api for PublicApi {
+    fn which(&self) -> Which {
+        Which::Public
+    }
+
+    /// `GET /`: the token's workspace, which must be the one that was named.
+    async fn workspace(&self) -> Result<(), VendorError> {
+        let data: WorkspaceData = self.granted(self.call(Method::GET), Asked::Workspace).await?;
+        match data.workspace.slug.trim() {
+            "" => Err(errors::not_a_workspace()),
+            slug if slug.eq_ignore_ascii_case(&self.workspace) => Ok(()),
+            _ => Err(errors::another_workspace()),
+        }
+    }
+
+    async fn may_read(&self) -> Result<PermissionState, VendorError> {
+        let call = self.page(None, 1).patient(PATIENCE);
+        match self.answered::<RegulationsData>(call, Asked::Regulations).await? {
+            Reply::Value(_) => Ok(PermissionState::Granted),
+            Reply::Refused(answer) if proves_missing(answer.status) => Ok(PermissionState::Missing),
+            Reply::Refused(answer) => {
+                Err(errors::refused(&answer, Asked::Regulations, Which::Public, self.look))
+            }
+        }
+    }
+
+    /// Two calls that cannot take effect: withdrawing a regulation that does not exist, and creating one that names
+    /// nobody. Withdrawing may be gone from the API (it left the published description in 2026), and what is checked first in
+    /// a creation is not documented. So a refusal proves that the permission is missing, and nothing proves that it is there
+    /// but the first deletion.
+    async fn may_write(&self) -> Result<PermissionState, VendorError> {
+        let withdrawal = self.regulations_call(Method::DELETE).path([IMPOSSIBLE_REGULATION]);
+        let creation = self.regulations_call(Method::POST).json(&Creation::of_nobody());
+        for probe in [withdrawal, creation] {
+            match probe.patient(PATIENCE).send().await {
+                Ok(answer) if proves_missing(answer.status) => return Ok(PermissionState::Missing),
+                Ok(_) => {}
+                Err(error) if is_our_turn_missing(&error) => return Err(error),
+                // A failing probe proves nothing.
+                Err(_) => {}
+            }
+        }
+        Ok(PermissionState::NotYetProven)
+    }
+
+    /// `POST /regulations`.
+    async fn create(&self, values: &[&str]) -> Result<Job, VendorError> {
+        let call = self.regulations_call(Method::POST).json(&Creation::of(values)).effect();
+        let created: Created = self.granted(call, Asked::Creation).await?;
+        created.job().ok_or_else(errors::creation_without_id)
+    }
+
+    /// `GET /regulations/{job}`.
+    async fn regulation(&self, job: &Job, patience: Duration) -> Result<Option<Regulation>, VendorError> {
+        let call = self.regulations_call(Method::GET).path([job.as_str()]).patient(patience);
+        match self.answered::<RegulationData>(call, Asked::Regulation).await? {
+            Reply::Value(data) if data.regulation.is_of_another(job) => Err(errors::another_regulation()),
+            Reply::Value(data) if !data.regulation.has_status() => Err(errors::regulation_without_status()),
+            Reply::Value(data) => Ok(Some(data.regulation.into_regulation())),
+            Reply::Refused(answer) if answer.status == StatusCode::NOT_FOUND => Ok(None),
+            Reply::Refused(answer) => {
+                Err(errors::refused(&answer, Asked::Regulation, Which::Public, self.look))
+            }
+        }
+    }
+
+    /// `GET /regulations`. Without the filter by kind: its spelling differs between the vendor's own clients, and every
+    /// entry says what it is.
+    async fn regulations(&self, place: Option<&str>, patience: Duration) -> Result<Page, VendorError> {
+        let call = self.page(place, REGULATIONS_PAGE).patient(patience);
+        let data: RegulationsData = self.granted(call, Asked::Regulations).await?;
+        data.into_page().map_err(|()| errors::not_a_list())
+    }
+
+    async fn systems(&self) -> Result<Vec<Seen>, VendorError> {
+        systems::read(self).await
+    }
+}
