@@ -35,6 +35,7 @@ pub mod mails;
 mod names;
 pub mod package;
 mod phases;
+pub mod plans;
 mod profiles;
 pub mod queries;
 pub mod requests;

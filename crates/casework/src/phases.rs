@@ -147,6 +147,15 @@ impl Changes {
             self.expect_runs(id, i64::try_from(planned.len()).unwrap_or(i64::MAX));
             for one in planned {
                 let run = self.new_run(unit, id, one.connection, Phase::Erase, RunDetail::Deleting);
+                let before = self.runs_of(id, Phase::Collect).find(|run| run.connection == one.connection);
+                self.run(run)?.expected = match one.part {
+                    Part::EraseRecords => {
+                        before.and_then(|run| counts.get(&run.id)).map(|(_, selected)| *selected)
+                    }
+                    // What a look ahead showed of the person.
+                    Part::EraseSubject => before.and_then(|run| run.expected),
+                    _ => None,
+                };
                 if one.part == Part::EraseByContact {
                     self.keep_contact(unit, id, one.connection, run).await?;
                 }
@@ -264,6 +273,7 @@ impl Changes {
             selected: true,
             records_found: None,
             deleted: None,
+            expected: None,
             attempts: 0,
             next_at: None,
             residuals: json!([]),

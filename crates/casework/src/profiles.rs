@@ -67,15 +67,22 @@ impl Profile {
     }
 
     pub(crate) fn participant(&self) -> Participant {
+        self.participant_by(|capability| self.handling(capability))
+    }
+
+    /// As it was for what was planned at that moment.
+    pub(crate) fn participant_at(&self, planned_at: Timestamp) -> Participant {
+        self.participant_by(|capability| self.handling_at(capability, planned_at))
+    }
+
+    fn participant_by(&self, handling: impl Fn(Capability) -> Handling) -> Participant {
+        let capabilities = &self.manifest.capabilities;
         Participant {
             connection: self.stored.id,
             name: self.stored.name.clone(),
-            access: (
-                self.handling(Capability::Access),
-                self.manifest.capabilities.access.map(|access| access.kind),
-            ),
-            deletion: (self.handling(Capability::Deletion), self.deletion_method()),
-            identifiers: self.manifest.capabilities.identifiers,
+            access: (handling(Capability::Access), capabilities.access.map(|access| access.kind)),
+            deletion: (handling(Capability::Deletion), self.deletion_method()),
+            identifiers: capabilities.identifiers,
         }
     }
 }
@@ -96,6 +103,10 @@ impl Profiles {
             .collect::<Result<Vec<_>, _>>()?;
         let by_id = all.iter().enumerate().map(|(at, profile)| (profile.stored.id, at)).collect();
         Ok(Self { all, by_id })
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Profile> {
+        self.all.iter()
     }
 
     pub(crate) fn participants(&self) -> Vec<Participant> {

@@ -85,7 +85,7 @@ pub fn collect(
 ) -> Result<Vec<PlannedRun>, PlanRefused> {
     let mut runs = Vec::new();
     for participant in participants {
-        let Some(part) = collect_part(right, participant) else { continue };
+        let Some(part) = first_part(right, participant) else { continue };
         if !participant.identifiers.iter().any(|kind| identifiers.contains(kind)) {
             return Err(PlanRefused::IdentifierMissing {
                 connection: participant.name.clone(),
@@ -102,7 +102,9 @@ pub fn collect(
     if runs.is_empty() { Err(PlanRefused::NoConnection { right }) } else { Ok(runs) }
 }
 
-fn collect_part(right: Right, participant: &Participant) -> Option<Part> {
+/// What a connection does first about a request; `None` if it has no part in it.
+#[must_use]
+pub fn first_part(right: Right, participant: &Participant) -> Option<Part> {
     match right {
         Right::Access | Right::AccessCategories => match participant.access {
             (Handling::Api, Some(AccessType::Synchronous | AccessType::Asynchronous)) => Some(Part::Collect),
@@ -117,6 +119,17 @@ fn collect_part(right: Right, participant: &Participant) -> Option<Part> {
             _ => None,
         },
     }
+}
+
+/// How what was done differs from what the plan expected, in words; `None` if it does not, or nobody could know.
+#[must_use]
+pub fn difference(phase: Phase, expected: Option<u64>, done: Option<u64>) -> Option<String> {
+    let (expected, done) = expected.zip(done).filter(|(expected, done)| expected != done)?;
+    let verb = match phase {
+        Phase::Collect => "found",
+        Phase::Erase => "deleted",
+    };
+    Some(format!("the plan expected {expected}, {done} {} {verb}", if done == 1 { "was" } else { "were" }))
 }
 
 /// What a `collect` run found, as far as the `erase` phase needs it.
@@ -224,6 +237,21 @@ mod tests {
             refusal.to_string(),
             "connection `shop` finds people by email, and the request has none of these; add one to the request"
         );
+    }
+
+    #[rstest]
+    #[case(Phase::Erase, Some(3), Some(2), Some("the plan expected 3, 2 were deleted"))]
+    #[case(Phase::Collect, Some(0), Some(1), Some("the plan expected 0, 1 was found"))]
+    #[case(Phase::Erase, Some(2), Some(2), None)]
+    #[case(Phase::Erase, None, Some(2), None)]
+    #[case(Phase::Erase, Some(2), None, None)]
+    fn a_difference_is_told_where_both_sides_are_known(
+        #[case] phase: Phase,
+        #[case] expected: Option<u64>,
+        #[case] done: Option<u64>,
+        #[case] told: Option<&str>,
+    ) {
+        assert_eq!(difference(phase, expected, done).as_deref(), told);
     }
 
     #[rstest]

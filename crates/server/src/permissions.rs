@@ -46,6 +46,7 @@ pub static OPERATIONS: &[Operation] = &[
     ("get", "/api/v1/requests/{id}/records", Permission(P::ReadRecords)),
     ("get", "/api/v1/requests/{id}/package", Permission(P::ReadRecords)),
     ("get", "/api/v1/requests/{id}/certificate", Permission(P::ReadRequests)),
+    ("get", "/api/v1/requests/{id}/plan", Permission(P::ReadRequests)),
     ("get", "/api/v1/requests/{id}/mails", Permission(P::ReadRequests)),
     ("post", "/api/v1/requests/{id}/mails/{mail}/retry", Permission(P::WorkOnRequests)),
     ("get", "/api/v1/requests/{id}/records/{record}/file", Permission(P::ReadRecords)),

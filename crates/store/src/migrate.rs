@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (2, include_str!("migrations/0002_jobs_and_contacts.sql")),
     (3, include_str!("migrations/0003_mails_links_and_packages.sql")),
     (4, include_str!("migrations/0004_connection_edits.sql")),
+    (5, include_str!("migrations/0005_plans_and_callbacks.sql")),
 ];
 
 /// The newest version that this program knows.

@@ -30,6 +30,8 @@ pub struct Run {
     pub records_found: Option<u64>,
     /// Records deleted.
     pub deleted: Option<u64>,
+    /// What the plan expected of it before it began: records to be found or deleted, or people to be deleted (0 or 1).
+    pub expected: Option<u64>,
     /// Failed attempts in a row.
     pub attempts: u32,
     /// When work goes on.
@@ -55,7 +57,7 @@ pub struct Run {
 macro_rules! columns {
     () => {
         "id, request_id, connection_id, phase, status, detail, selected, records_found, deleted, attempts, next_at,
-         residuals, failure, note, created_at, settled_at, vendor_job, contact, answer"
+         residuals, failure, note, created_at, settled_at, vendor_job, contact, answer, expected"
     };
 }
 
@@ -81,6 +83,7 @@ impl Run {
             vendor_job: row.optional_text(16)?,
             contact: row.optional_bytes(17)?.map(Sealed::from_stored),
             answer: row.optional_bytes(18)?.map(Sealed::from_stored),
+            expected: optional_count(row.optional_integer(19)?)?,
         })
     }
 
@@ -105,7 +108,8 @@ impl Run {
             .time(self.settled_at)
             .optional_text(self.vendor_job.as_ref())
             .optional_bytes(self.contact.as_ref().map(Sealed::as_bytes))
-            .optional_bytes(self.answer.as_ref().map(Sealed::as_bytes));
+            .optional_bytes(self.answer.as_ref().map(Sealed::as_bytes))
+            .integer(count(self.expected));
     }
 }
 
@@ -131,18 +135,20 @@ pub async fn save<'r>(
     connection
         .sql(sql!(
             "INSERT INTO runs (id, request_id, connection_id, phase, status, detail, selected, records_found, deleted,
-                 attempts, next_at, residuals, failure, note, created_at, settled_at, vendor_job, contact, answer)
+                 attempts, next_at, residuals, failure, note, created_at, settled_at, vendor_job, contact, answer,
+                 expected)
              SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, CAST(value->>6 AS BIGINT),
                  CAST(value->>7 AS BIGINT), CAST(value->>8 AS BIGINT), CAST(value->>9 AS BIGINT),
                  CAST(value->>10 AS BIGINT), value->>11, unhex(value->>12), unhex(value->>13),
                  CAST(value->>14 AS BIGINT), CAST(value->>15 AS BIGINT), value->>16, unhex(value->>17),
-                 unhex(value->>18)
+                 unhex(value->>18), CAST(value->>19 AS BIGINT)
              FROM {batch} WHERE true
              ON CONFLICT (id) DO UPDATE SET status = excluded.status, detail = excluded.detail,
                  selected = excluded.selected, records_found = excluded.records_found, deleted = excluded.deleted,
                  attempts = excluded.attempts, next_at = excluded.next_at, residuals = excluded.residuals,
                  failure = excluded.failure, note = excluded.note, settled_at = excluded.settled_at,
-                 vendor_job = excluded.vendor_job, contact = excluded.contact, answer = excluded.answer"
+                 vendor_job = excluded.vendor_job, contact = excluded.contact, answer = excluded.answer,
+                 expected = excluded.expected"
         ))
         .batch(&rows)
         .execute()

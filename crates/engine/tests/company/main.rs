@@ -20,6 +20,7 @@ mod jobs;
 mod mails;
 mod pace;
 mod people;
+mod plans;
 mod proof;
 mod records;
 mod requests;

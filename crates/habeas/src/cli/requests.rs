@@ -22,6 +22,13 @@ pub(crate) enum RequestsCommand {
         #[command(flatten)]
         waiting: Waiting,
     },
+    /// Show what each system would do, with counts, touching nothing; once something was done, what was expected beside it
+    Plan {
+        id: RequestId,
+        /// How long the systems may take to answer
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        wait: u64,
+    },
     /// List a request's runs: each system's part, with the ids that other commands take
     Runs { id: RequestId },
     /// End triage: confirm what is asked and ask the systems

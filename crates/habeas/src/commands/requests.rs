@@ -3,6 +3,7 @@
 mod answer;
 mod evidence;
 mod package;
+mod plan;
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ pub(super) async fn run(global: &Global, command: RequestsCommand) -> anyhow::Re
                 Some(limit) => progress::wait(global, client, &id.to_string(), limit).await,
                 None => show(global, client, id).await,
             },
+            R::Plan { id, wait } => plan::show(global, client, id, wait).await,
             R::Runs { id } => runs(global, client, &id.to_string()).await,
             R::Start { id, policy, right, relationship, waiting } => {
                 let body = object([

@@ -170,3 +170,25 @@ fn connections_are_proven_before_they_are_saved() {
     place.run(["connections", "remove", "shop"]).expect(0);
     place.run(["connections", "show", "shop"]).expect(1).complaining(&["(not_found)"]);
 }
+
+#[test]
+fn a_plan_says_what_would_be_done_and_what_was() {
+    let sandbox = Sandbox::start();
+    let place = Place::new().with_sandbox(&sandbox).with("TOKEN", "rc-demo-token");
+    place.json(words("connections add readycloud --name shop --set access_token=env:TOKEN"));
+    let create = "requests create --right deletion --email ana.silva@example.test --policy eu-gdpr";
+    let created = place.json(words(create));
+    let id = created["id"].as_str().unwrap();
+    let plan = place.json(["requests", "plan", id]);
+    let item = &plan["items"][0];
+    assert_eq!((&item["would"], &item["source"]), (&"delete_records".into(), &"looked".into()));
+    assert!(item["would_delete"].as_u64().unwrap() >= 2, "{item}");
+    let shown = place.run(["requests", "plan", id, "--wait", "5"]).expect(0).stdout;
+    for part in ["SYSTEM", "shop", "delete records", "contact)"] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    place
+        .run(["requests", "plan", "req_0192a0000000700080000000000000ab"])
+        .expect(1)
+        .complaining(&["not_found"]);
+}

@@ -132,6 +132,13 @@ impl Api {
             .effect()
             .patient(PATIENCE)
     }
+
+    /// The same call as a dry run: it erases nothing, and the list then says for which addresses nothing is held.
+    pub(super) fn search_for_erasure(&self, emails: &[String]) -> Call {
+        self.call(ERASURE, Method::POST, &["op-erase-personal-data"])
+            .json(&json!({"emails": emails, "searchOnly": true}))
+            .patient(PATIENCE)
+    }
 }
 
 async fn attempt(call: Call, token: &Token) -> Result<(VendorAnswer, bool), VendorError> {

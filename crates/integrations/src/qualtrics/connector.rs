@@ -1,13 +1,16 @@
 //! The connector: what the engine calls.
 
 use async_trait::async_trait;
+use habeas_domain::IdentifierType;
 use jiff::Timestamp;
 
 use super::api::{self, Api};
 use super::errors::{self, Asked};
 use super::people::{self, Searched};
 use super::{access, check, erasure};
-use crate::connector::{Caution, CheckReport, Connector, Export, Job, Presence, Progress, Residual, Subject};
+use crate::connector::{
+    Caution, CheckReport, Connector, Export, Job, Presence, Preview, Progress, Residual, Subject,
+};
 use crate::error::VendorError;
 
 /// What a person must acknowledge before a user of the brand is erased.
@@ -32,6 +35,30 @@ impl Connector for QualtricsConnector {
 
     async fn export(&self, subject: &Subject, job: Option<&Job>) -> Result<Export, VendorError> {
         access::export(&self.api, subject, job).await
+    }
+
+    /// Through an erasure that only searches. What it counts by kind is not documented, so only whether anything is held is
+    /// known.
+    async fn preview(&self, subject: &Subject, job: Option<&Job>) -> Result<Preview, VendorError> {
+        let emails = api::emails_of([subject]);
+        if emails.is_empty() {
+            return Err(errors::no_email());
+        }
+        let Some(job) = job else {
+            let answer = self.api.send(|| self.api.search_for_erasure(&emails)).await?;
+            if !answer.status.is_success() {
+                return Err(errors::refused(&answer, Asked::Erasure));
+            }
+            return erasure::accepted(&answer).map(Preview::Pending);
+        };
+        match erasure::follow(&self.api, std::slice::from_ref(job)).await?.pop() {
+            Some(Progress::Done(searched)) => {
+                let holds_nothing = searched.nothing_held_for.covers(subject, &[IdentifierType::Email]);
+                Ok(Preview::Held(!holds_nothing))
+            }
+            Some(Progress::Failed(error)) => Err(error),
+            _ => Ok(Preview::Pending(job.clone())),
+        }
     }
 
     /// One scan of the users serves the whole batch. It must be whole: nobody may be erased because their account was on

@@ -18,6 +18,7 @@ mod health;
 mod integrations;
 mod mails;
 mod package;
+mod plan;
 mod policies;
 mod records;
 mod requests;
@@ -60,6 +61,7 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         .routes(routes!(requests::verify_request))
         .routes(routes!(requests::send_download_link))
         .routes(routes!(certificate::read_certificate))
+        .routes(routes!(plan::show_plan))
         .routes(routes!(mails::list_mails))
         .routes(routes!(mails::retry_mail))
         .routes(routes!(package::read_package))

@@ -1,32 +1,22 @@
 //! Systems that a connection shows.
 
 use habeas_casework::connections::ConnectionCase;
-use habeas_integrations::{DetectedSystem, Detection, Evidence, Residual};
+use habeas_integrations::{DetectedSystem, Detection, Evidence};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use super::runs::{ResidualShape, RunConnectionShape};
 
 /// What other systems a connection shows.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Detection)]
 pub(crate) struct DetectionShape {
     /// The connection that was asked.
-    connection: AskedShape,
+    connection: RunConnectionShape,
     /// The systems, in the order of their names.
     items: Vec<DetectedSystemShape>,
     /// What may be there and cannot be seen this way.
-    unseen: Vec<UnseenShape>,
-}
-
-/// The connection that was asked.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = AskedConnection)]
-struct AskedShape {
-    /// Its id.
-    id: String,
-    /// Its name.
-    name: String,
-    /// Its integration.
-    integration: String,
+    unseen: Vec<ResidualShape>,
 }
 
 /// A system that is connected to the one that was asked.
@@ -65,26 +55,16 @@ struct EvidenceShape {
     is_enabled: Option<bool>,
 }
 
-/// What cannot be seen.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Unseen)]
-struct UnseenShape {
-    /// What.
-    what: String,
-    /// Why, and what a person can do.
-    why: String,
-}
-
 impl DetectionShape {
     pub(crate) fn new(connection: &ConnectionCase, detection: Detection) -> Self {
         Self {
-            connection: AskedShape {
+            connection: RunConnectionShape {
                 id: connection.stored.id.to_string(),
                 name: connection.stored.name.clone(),
                 integration: connection.stored.integration.clone(),
             },
             items: detection.systems.into_iter().map(DetectedSystemShape::from).collect(),
-            unseen: detection.unseen.into_iter().map(UnseenShape::from).collect(),
+            unseen: detection.unseen.into_iter().map(ResidualShape::from).collect(),
         }
     }
 }
@@ -111,11 +91,5 @@ impl From<Evidence> for EvidenceShape {
             source: evidence.source,
             is_enabled: evidence.is_enabled,
         }
-    }
-}
-
-impl From<Residual> for UnseenShape {
-    fn from(residual: Residual) -> Self {
-        Self { what: residual.what, why: residual.why }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod identifiers;
 pub(crate) mod integrations;
 pub(crate) mod mails;
 pub(crate) mod page;
+pub(crate) mod plan;
 pub(crate) mod policies;
 pub(crate) mod problem;
 pub(crate) mod records;

@@ -5,7 +5,8 @@ use habeas_casework::contacts::{AnsweredRecord, ContactAnswer};
 use habeas_casework::details::GivenAnswer;
 use habeas_casework::files::StoredFile;
 use habeas_casework::queries::RunCase;
-use habeas_integrations::VendorError;
+use habeas_domain::{Phase, plan};
+use habeas_integrations::{Residual, VendorError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -36,6 +37,10 @@ pub(crate) struct RunShape {
     records_selected: Option<u64>,
     /// Records deleted.
     deleted: Option<u64>,
+    /// What the plan expected: records to be found or deleted, or people to be deleted; null where nobody could know.
+    expected: Option<u64>,
+    /// How what was done differs from that; null if it does not.
+    difference: Option<String>,
     /// Failed attempts in a row.
     attempts: u32,
     /// When work goes on.
@@ -65,11 +70,11 @@ pub(crate) struct RunShape {
 #[schema(as = RunConnection)]
 pub(crate) struct RunConnectionShape {
     /// Its id.
-    id: String,
+    pub(crate) id: String,
     /// Its name.
-    name: String,
+    pub(crate) name: String,
     /// Its integration.
-    integration: String,
+    pub(crate) integration: String,
 }
 
 /// What went wrong at a vendor.
@@ -94,6 +99,12 @@ pub(crate) struct ResidualShape {
     what: String,
     /// Why, and what a person can do.
     why: String,
+}
+
+impl From<Residual> for ResidualShape {
+    fn from(residual: Residual) -> Self {
+        Self { what: residual.what, why: residual.why }
+    }
 }
 
 impl From<RunFailure> for FailureShape {
@@ -134,6 +145,11 @@ impl From<RunCase> for RunShape {
             records_found: run.records_found,
             records_selected,
             deleted: run.deleted,
+            expected: run.expected,
+            difference: match run.phase {
+                Phase::Collect => plan::difference(run.phase, run.expected, run.records_found),
+                Phase::Erase => plan::difference(run.phase, run.expected, run.deleted),
+            },
             attempts: run.attempts,
             next_at: run.next_at,
             vendor_job: run.vendor_job,

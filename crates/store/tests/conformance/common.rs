@@ -208,6 +208,7 @@ impl Fixture {
             vendor_job: None,
             contact: None,
             answer: None,
+            expected: None,
         }
     }
 
