@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 /// A clock that runs with real time and can be pushed forward; clones share the same time.
 #[derive(Clone, Debug)]
@@ -18,13 +19,16 @@ struct Inner {
     epoch_ms: u64,
     started: Instant,
     skipped_ms: AtomicU64,
+    /// Tells those who wait that the clock was moved.
+    moved: watch::Sender<()>,
 }
 
 impl Clock {
     #[expect(clippy::disallowed_methods, reason = "the sandbox is a vendor's machine: it has its own clock")]
     pub(crate) fn start() -> Self {
         let epoch_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, whole_ms);
-        Self(Arc::new(Inner { epoch_ms, started: Instant::now(), skipped_ms: AtomicU64::new(0) }))
+        let (started, skipped_ms) = (Instant::now(), AtomicU64::new(0));
+        Self(Arc::new(Inner { epoch_ms, started, skipped_ms, moved: watch::Sender::new(()) }))
     }
 
     /// Milliseconds since the epoch, by this clock.
@@ -39,11 +43,27 @@ impl Clock {
     /// Delays put in by a `latency` fault are real time and are not shortened.
     pub fn advance(&self, by: Duration) {
         self.0.skipped_ms.fetch_add(whole_ms(by), Ordering::Relaxed);
+        self.0.moved.send_replace(());
+    }
+
+    /// Waits until the clock shows this time. Moving it forward shortens the wait.
+    pub(crate) async fn reach(&self, ms: u64) {
+        let mut moves = self.0.moved.subscribe();
+        loop {
+            let left = ms.saturating_sub(self.now_ms());
+            if left == 0 {
+                return;
+            }
+            tokio::select! {
+                () = pause(Duration::from_millis(left)) => {}
+                _ = moves.changed() => {}
+            }
+        }
     }
 }
 
-/// Waits in real time; the `latency` fault and nothing else is built on it.
-#[expect(clippy::disallowed_methods, reason = "a slow vendor is simulated by really waiting")]
+/// Waits in real time: for the `latency` fault, for a socket that cannot accept, and for the clock to go on.
+#[expect(clippy::disallowed_methods, reason = "a vendor takes its time by really waiting")]
 pub(crate) async fn pause(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
@@ -68,5 +88,22 @@ mod tests {
         let before = other.now_ms();
         clock.advance(Duration::from_secs(61));
         assert!(other.now_ms() >= before + 61_000);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_notices_that_the_clock_was_moved() {
+        let clock = Clock::start();
+        let later = clock.now_ms() + 3_600_000;
+        let waiter = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.reach(later).await }
+        });
+        tokio::task::yield_now().await;
+        clock.advance(Duration::from_secs(1800));
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished(), "half of the way is not enough");
+        clock.advance(Duration::from_secs(1800));
+        waiter.await.unwrap();
+        assert!(clock.now_ms() >= later);
     }
 }

@@ -57,6 +57,20 @@
 //! | `GET /segment_config/workspaces/{workspace}/people/{user_id}` | what is known under a user id, else 404 |
 //! | `GET /segment_config/workspaces/{workspace}/suppressed` | suppressed user ids |
 //! | `GET /segment_config/workspaces/{workspace}/quota` | users named in regulations this month |
+//! | `GET /webhook` | its [knobs](crate::webhook::Knobs) |
+//! | `PATCH /webhook` | [changes some](crate::webhook::KnobsPatch) |
+//! | `GET /webhook/people?value=` | user ids of the people who have this email, user id or telephone number; without it, their number |
+//! | `POST /webhook/people` | adds a [person](crate::webhook::PersonSpec) |
+//! | `GET`, `DELETE /webhook/people/{user_id}` | what is held about one; removes them behind the client's back |
+//! | `GET /webhook/jobs` | every [job](crate::webhook::JobRecord) that was ever accepted |
+//! | `GET`, `DELETE /webhook/jobs/{job}` | one of them; forgets it |
+//! | `POST /webhook/jobs/{job}/finish {}` | ends a pending one; with `failure`, as failed |
+//! | `GET /webhook/jobs/{job}/callback?forgery=` | headers and body of its callback, with [something wrong](crate::webhook::Forgery) if wished |
+//! | `GET /webhook/callbacks` | every [callback](crate::webhook::Delivery) that was sent, and what it was answered |
+//! | `POST /webhook/callbacks {"job": ..., "to": ...}` | sends one, with a `forgery` if wished |
+//! | `GET /webhook/messages` | the newest [messages](crate::webhook::MessageRecord) |
+//! | `GET /webhook/messages/counts` | how many of each type, and what became of them |
+//! | `GET /webhook/acceptances?value=` | how often a value was accepted for deletion; without it, all |
 //!
 //! Refusals are `{"error": "..."}`; fields nobody knows are refused rather than ignored, because a test whose
 //! fault was misspelt would pass for the wrong reason.

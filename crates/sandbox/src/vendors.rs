@@ -128,7 +128,11 @@ vendors! {
     qualtrics: crate::qualtrics::Qualtrics, port base + 0;
     readycloud: crate::readycloud::ReadyCloud, port base + 1;
     segment_config: crate::segment_config::SegmentConfig, port base + 2;
+    webhook: crate::webhook::Webhook, port base + 5;
 }
 
-/// Offset of the control plane's port from the base: behind the three vendors'.
+/// Offset of the control plane's port from the base: behind the first three vendors', where programs look for it.
 pub(crate) const CONTROL_PORT_OFFSET: u16 = 3;
+
+/// The highest offset there is.
+pub(crate) const LAST_PORT_OFFSET: u16 = 5;

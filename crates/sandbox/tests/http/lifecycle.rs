@@ -13,6 +13,7 @@ async fn addresses_are_one_json_object() {
         "qualtrics": addresses.qualtrics,
         "readycloud": addresses.readycloud,
         "segment_config": addresses.segment_config,
+        "webhook": addresses.webhook,
         "control": addresses.control,
     });
     assert_eq!(serde_json::to_value(addresses).unwrap(), expected);

@@ -26,3 +26,5 @@ mod qualtrics;
 mod segment_config;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod webhook;
