@@ -46,6 +46,7 @@
 //! | `DELETE /segment_config/tokens/{token}` | revokes it |
 //! | `POST /segment_config/sources` | adds a [source](crate::segment_config::SourceSpec) |
 //! | `POST /segment_config/destinations` | connects a [destination](crate::segment_config::DestinationSpec) |
+//! | `POST /segment_config/warehouses` | adds a [warehouse](crate::segment_config::WarehouseSpec): `{"id": "..."}` |
 //! | `POST /segment_config/events` | [data](crate::segment_config::EventSpec) comes in: `{"kept": true}` |
 //! | `POST /segment_config/plans` | a [plan](crate::segment_config::RegulationPlan) for the next regulation |
 //! | `DELETE /segment_config/plans` | forgets the plans that were not used up |
@@ -57,6 +58,8 @@
 //! | `GET /segment_config/workspaces/{workspace}/people/{user_id}` | what is known under a user id, else 404 |
 //! | `GET /segment_config/workspaces/{workspace}/suppressed` | suppressed user ids |
 //! | `GET /segment_config/workspaces/{workspace}/quota` | users named in regulations this month |
+//! | `GET /segment_public` | the [knobs](crate::segment_config::PublicKnobs) of the Public API alone |
+//! | `PATCH /segment_public` | [changes some](crate::segment_config::PublicKnobsPatch) |
 //! | `GET /webhook` | its [knobs](crate::webhook::Knobs) |
 //! | `PATCH /webhook` | [changes some](crate::webhook::KnobsPatch) |
 //! | `GET /webhook/people?value=` | user ids of the people who have this email, user id or telephone number; without it, their number |
@@ -71,6 +74,8 @@
 //! | `GET /webhook/messages` | the newest [messages](crate::webhook::MessageRecord) |
 //! | `GET /webhook/messages/counts` | how many of each type, and what became of them |
 //! | `GET /webhook/acceptances?value=` | how often a value was accepted for deletion; without it, all |
+//!
+//! Segment's two APIs show one state: its tokens, people and regulations are below `/segment_config` for both.
 //!
 //! Refusals are `{"error": "..."}`; fields nobody knows are refused rather than ignored, because a test whose
 //! fault was misspelt would pass for the wrong reason.

@@ -45,12 +45,12 @@ pub use clock::Clock;
 pub use faults::FaultPlane;
 pub use qualtrics::Qualtrics;
 pub use readycloud::ReadyCloud;
-pub use segment_config::SegmentConfig;
+pub use segment_config::{SegmentConfig, SegmentPublic};
 pub use vendors::Addresses;
 pub use webhook::Webhook;
 
 use serve::Server;
-use vendors::{CONTROL_PORT_OFFSET, Environment, LAST_PORT_OFFSET, Vendors};
+use vendors::{CONTROL_PORT_OFFSET, Environment, HIGHEST_PORT_OFFSET, Vendors};
 
 /// How a sandbox is to be set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub struct SandboxOptions {
     /// The address to listen on. There is no protection: anything but loopback gives the control plane away.
     pub host: IpAddr,
     /// With `Some(p)`: Qualtrics on `p`, ReadyCloud on `p + 1`, Segment's Config API on `p + 2`, the control plane on
-    /// `p + 3`, a system of the webhook protocol on `p + 5`. `None` takes free ports.
+    /// `p + 3`, Segment's Public API on `p + 4`, a system of the webhook protocol on `p + 5`. `None` takes free ports.
     pub port_base: Option<u16>,
     /// How many people each vendor knows, besides its fixtures.
     pub people: usize,
@@ -86,7 +86,7 @@ pub enum SandboxError {
         source: std::io::Error,
     },
     /// The port base is so high that a port would lie above 65535.
-    #[error("port base {0} is too high: the sandbox uses the ports up to base + {LAST_PORT_OFFSET}")]
+    #[error("port base {0} is too high: the sandbox uses the ports up to base + {HIGHEST_PORT_OFFSET}")]
     PortBase(u16),
 }
 

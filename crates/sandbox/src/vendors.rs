@@ -2,7 +2,9 @@
 //!
 //! Adding a vendor: one folder (with its `mod` line in the crate's root) whose main type implements
 //! [`Vendor`] and has `fn new(&Environment) -> Self`, and one line of registration in the list below.
-//! Address, port, in-process handle, call log, faults and control routes follow from that line.
+//! Address, port, in-process handle, call log, faults and control routes follow from that line. A vendor that
+//! shows the state of another one through an API of its own is registered below it as `face of` it, and has
+//! `fn new(&Environment, &Other) -> Self`.
 
 use std::sync::Arc;
 
@@ -71,9 +73,9 @@ pub(crate) trait Vendor: Send + Sync + 'static {
     fn next_link(&self, call: &Parts) -> String;
 }
 
-/// One line per vendor: `name: Type, port base + offset;`.
+/// One line per vendor: `name: Type, port base + offset;`, or `... offset, face of other;`.
 macro_rules! vendors {
-    ($($name:ident: $kind:ty, port base + $offset:literal;)+) => {
+    ($($name:ident: $kind:ty, port base + $offset:literal $(, face of $other:ident)?;)+) => {
         /// Base URLs of the running servers. As JSON: one field per vendor, and `control`.
         #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
         #[non_exhaustive]
@@ -94,7 +96,8 @@ macro_rules! vendors {
 
         impl Vendors {
             pub(crate) fn new(environment: &Environment) -> Self {
-                Self { $($name: Arc::new(<$kind>::new(environment)),)+ }
+                $(let $name = Arc::new(<$kind>::new(environment $(, &$other)?));)+
+                Self { $($name,)+ }
             }
 
             /// Every vendor with the offset of its port from the base.
@@ -112,6 +115,9 @@ macro_rules! vendors {
             }
         }
 
+        /// The highest offset of a port from the base.
+        pub(crate) const HIGHEST_PORT_OFFSET: u16 = highest(&[$($offset,)+ CONTROL_PORT_OFFSET]);
+
         impl crate::Sandbox {
             $(
                 #[doc = concat!("The `", stringify!($name), "` simulator, to look into it and to change it.")]
@@ -128,11 +134,41 @@ vendors! {
     qualtrics: crate::qualtrics::Qualtrics, port base + 0;
     readycloud: crate::readycloud::ReadyCloud, port base + 1;
     segment_config: crate::segment_config::SegmentConfig, port base + 2;
+    segment_public: crate::segment_config::SegmentPublic, port base + 4, face of segment_config;
     webhook: crate::webhook::Webhook, port base + 5;
 }
 
-/// Offset of the control plane's port from the base: behind the first three vendors', where programs look for it.
+/// Offset of the control plane's port from the base: behind the first three vendors'. It stays there, because
+/// programs that use the sandbox count on it.
 pub(crate) const CONTROL_PORT_OFFSET: u16 = 3;
 
-/// The highest offset there is.
-pub(crate) const LAST_PORT_OFFSET: u16 = 5;
+const fn highest(offsets: &[u16]) -> u16 {
+    match offsets {
+        [] => 0,
+        [first, rest @ ..] => {
+            let highest = highest(rest);
+            if *first > highest { *first } else { highest }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn ports_are_where_programs_expect_them() {
+        let environment = Environment { clock: Clock::start(), people: 0, seed: 1 };
+        let all = Vendors::new(&environment).all();
+        let ports: Vec<_> = all.iter().map(|(vendor, offset)| (vendor.name(), *offset)).collect();
+        let expected = [
+            ("qualtrics", 0),
+            ("readycloud", 1),
+            ("segment_config", 2),
+            ("segment_public", 4),
+            ("webhook", 5),
+        ];
+        assert_eq!(ports, expected);
+        assert_eq!((CONTROL_PORT_OFFSET, HIGHEST_PORT_OFFSET), (3, 5));
+    }
+}

@@ -19,6 +19,7 @@ pub(super) fn router(segment: SegmentConfig) -> Router {
         .route("/tokens/{token}", delete(revoke_token))
         .route("/sources", post(add_source))
         .route("/destinations", post(add_destination))
+        .route("/warehouses", post(add_warehouse))
         .route("/events", post(receive))
         .route("/plans", post(plan_next).delete(clear_plans))
         .route("/regulations", get(regulations))
@@ -69,6 +70,11 @@ async fn add_destination(Shared(segment): Shared<SegmentConfig>, body: Bytes) ->
     let slug = spec.slug.clone();
     segment.add_destination(spec).map_err(bad_request)?;
     Ok(json_answer(StatusCode::CREATED, &json!({ "slug": slug })))
+}
+
+async fn add_warehouse(Shared(segment): Shared<SegmentConfig>, body: Bytes) -> Result<Response, Refused> {
+    let id = segment.add_warehouse(read(&body)?).map_err(bad_request)?;
+    Ok(json_answer(StatusCode::CREATED, &json!({ "id": id })))
 }
 
 async fn receive(Shared(segment): Shared<SegmentConfig>, body: Bytes) -> Result<Response, Refused> {

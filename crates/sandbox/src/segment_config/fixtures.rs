@@ -7,7 +7,7 @@
 use super::account::{Access, ConnectionMode, Member, Workspace};
 use super::people::{People, Suppressions};
 use super::quota::Quota;
-use super::specs::{DestinationSpec, EventSpec, SourceSpec, SpecRefused, TokenSpec};
+use super::specs::{DestinationSpec, EventSpec, SourceSpec, SpecRefused, TokenSpec, WarehouseSpec};
 use super::state::State;
 
 /// Slug of the main workspace.
@@ -30,6 +30,22 @@ pub const OTHER_TOKEN: &str = "sc-other-token";
 /// Revoked: not known any more.
 pub const REVOKED_TOKEN: &str = "sc-revoked-token";
 
+/// The same as [`TOKEN`] for the Public API.
+pub const PUBLIC_TOKEN: &str =
+    concat!("sgp_", "OwnerOfAcmeShop0000000000000000000000000000000000000000000000001");
+/// The same as [`READ_ONLY_TOKEN`] for the Public API.
+pub const PUBLIC_READ_ONLY_TOKEN: &str =
+    concat!("sgp_", "ReaderOfAcmeShop000000000000000000000000000000000000000000000002");
+/// The same as [`MEMBER_TOKEN`] for the Public API: sees no write keys and may not delete.
+pub const PUBLIC_MEMBER_TOKEN: &str =
+    concat!("sgp_", "MemberOfAcmeShop000000000000000000000000000000000000000000000003");
+/// The same as [`OTHER_TOKEN`] for the Public API.
+pub const PUBLIC_OTHER_TOKEN: &str =
+    concat!("sgp_", "OwnerOfOtherShop000000000000000000000000000000000000000000000004");
+/// The same as [`REVOKED_TOKEN`] for the Public API.
+pub const PUBLIC_REVOKED_TOKEN: &str =
+    concat!("sgp_", "RevokedOfAcmeShop00000000000000000000000000000000000000000000005");
+
 /// A `javascript` source with `amplitude`, `google-analytics`, `webhooks` and `customer.io`.
 pub const WEB_PROD: &str = "web-prod";
 /// An `ios` source with `amplitude`, `braze`, and `appsflyer`, which is not enabled.
@@ -41,10 +57,16 @@ pub const DOTTED_DESTINATION: &str = "customer.io";
 /// The only source of the second workspace.
 pub const OTHER_SOURCE: &str = "other-web";
 
+/// Slugs in the catalogue of the main workspace's warehouses: the first one with [`WEB_PROD`] and [`IOS_APP`], the
+/// second one, which is not enabled, with [`SALESFORCE`]. The Config API does not show them.
+pub const WAREHOUSES: [&str; 2] = ["snowflake", "postgres"];
+/// The same for the only one of the second workspace.
+pub const OTHER_WAREHOUSE: &str = "bigquery";
+
 /// Secrets: the write keys of the sources. Whoever reads them must drop them.
 pub const WRITE_KEYS: [&str; 4] =
     ["wk-example-web-prod", "wk-example-ios-app", "wk-example-salesforce", "wk-example-other"];
-/// How every secret in a destination's configuration begins.
+/// How every secret in the configuration of a destination or a warehouse begins.
 pub const CONFIG_SECRET_PREFIX: &str = "config-secret-";
 
 /// Has data under [`ANA`] and under this email.
@@ -102,6 +124,7 @@ pub(super) fn plant(state: &mut State) {
     plant_tokens(state);
     plant_sources(state);
     plant_destinations(state);
+    plant_warehouses(state);
     plant_people(state);
 }
 
@@ -111,6 +134,13 @@ fn plant_tokens(state: &mut State) {
         TokenSpec::new(READ_ONLY_TOKEN, Access::Read),
         TokenSpec::new(MEMBER_TOKEN, Access::Member),
         TokenSpec { workspace: OTHER_WORKSPACE.to_owned(), ..TokenSpec::new(OTHER_TOKEN, Access::Owner) },
+        TokenSpec::public(PUBLIC_TOKEN, Access::Owner),
+        TokenSpec::public(PUBLIC_READ_ONLY_TOKEN, Access::Read),
+        TokenSpec::public(PUBLIC_MEMBER_TOKEN, Access::Member),
+        TokenSpec {
+            workspace: OTHER_WORKSPACE.to_owned(),
+            ..TokenSpec::public(PUBLIC_OTHER_TOKEN, Access::Owner)
+        },
     ];
     for token in tokens {
         planted(state.add_token(token));
@@ -131,6 +161,7 @@ fn plant_sources(state: &mut State) {
             catalogue: catalogue.to_owned(),
             display_name: Some(display_name.to_owned()),
             write_keys: vec![write_key.to_owned()],
+            enabled: Some(true),
         };
         planted(state.add_source(spec, PLANTED_AT_MS));
     }
@@ -157,6 +188,25 @@ fn plant_destinations(state: &mut State) {
     ];
     for destination in destinations {
         planted(state.add_destination(destination, PLANTED_AT_MS));
+    }
+}
+
+fn plant_warehouses(state: &mut State) {
+    let [first, second] = WAREHOUSES;
+    let warehouses = [
+        WarehouseSpec::new(first, &[WEB_PROD, IOS_APP]),
+        WarehouseSpec {
+            name: Some("Sales".to_owned()),
+            enabled: false,
+            ..WarehouseSpec::new(second, &[SALESFORCE])
+        },
+        WarehouseSpec {
+            workspace: Some(OTHER_WORKSPACE.to_owned()),
+            ..WarehouseSpec::new(OTHER_WAREHOUSE, &[OTHER_SOURCE])
+        },
+    ];
+    for warehouse in warehouses {
+        planted(state.add_warehouse(warehouse).map(drop));
     }
 }
 
@@ -207,6 +257,7 @@ fn workspace(slug: &str, display_name: &str, id: &str, members: Vec<Member>) -> 
         id: id.to_owned(),
         created_ms: WORKSPACE_AT_MS,
         sources: Vec::new(),
+        warehouses: Vec::new(),
         members,
         people: People::default(),
         suppressions: Suppressions::default(),

@@ -38,7 +38,21 @@ fn base_62(mut number: [u8; KSUID_BYTES]) -> String {
 
 /// The id of a source: ten digits in base 62.
 pub(super) fn source(random: &mut Random) -> String {
-    (0..10).map(|_| char::from(BASE_62[random.below(BASE_62.len())])).collect()
+    digits(random, 10)
+}
+
+/// The id of a destination: twenty-four hexadecimal digits.
+pub(super) fn destination(random: &mut Random) -> String {
+    random.hex(24)
+}
+
+/// The id of a warehouse: twenty-two digits in base 62.
+pub(super) fn warehouse(random: &mut Random) -> String {
+    digits(random, 22)
+}
+
+fn digits(random: &mut Random, count: usize) -> String {
+    (0..count).map(|_| char::from(BASE_62[random.below(BASE_62.len())])).collect()
 }
 
 #[cfg(test)]

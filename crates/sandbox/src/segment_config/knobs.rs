@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::regulation::Family;
+
 /// How a token that is not known (any more) is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,6 +76,16 @@ pub enum Unsupported {
     LeftOut,
 }
 
+/// What the monthly quota is a number of, about which the vendor's documents do not agree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuotaCounts {
+    /// Users named in regulations.
+    Users,
+    /// Regulations.
+    Regulations,
+}
+
 /// How the simulator behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Knobs {
@@ -111,6 +123,8 @@ pub struct Knobs {
     pub monthly_users: Option<u64>,
     /// Users per workspace and calendar month in regulations that stay inside Segment; `None` is no quota.
     pub monthly_users_segment_only: Option<u64>,
+    /// What these two count.
+    pub quota_counts: QuotaCounts,
     /// Seconds in which a regulation created from now on is `initialized`.
     pub initialized_seconds: u64,
     /// Seconds in which it then is `running`.
@@ -145,6 +159,7 @@ impl Default for Knobs {
             oversize: Oversize::InvalidArgument,
             monthly_users: Some(110_000),
             monthly_users_segment_only: Some(110_000),
+            quota_counts: QuotaCounts::Users,
             // Own choice: the vendor takes days, which nobody who tries things out would wait for.
             initialized_seconds: 60,
             running_seconds: 240,
@@ -195,6 +210,8 @@ pub struct KnobsPatch {
     /// See [`Knobs::monthly_users_segment_only`].
     #[serde(deserialize_with = "present")]
     pub monthly_users_segment_only: Option<Option<u64>>,
+    /// See [`Knobs::quota_counts`].
+    pub quota_counts: Option<QuotaCounts>,
     /// See [`Knobs::initialized_seconds`].
     pub initialized_seconds: Option<u64>,
     /// See [`Knobs::running_seconds`].
@@ -207,19 +224,29 @@ pub struct KnobsPatch {
 }
 
 /// Tells `null` (off) from a field that is left out (no change).
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Turns a knob, unless it is left out.
+pub(super) fn set<T>(knob: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *knob = value;
+    }
+}
+
 impl Knobs {
-    pub(super) fn apply(&mut self, patch: KnobsPatch) {
-        fn set<T>(knob: &mut T, value: Option<T>) {
-            if let Some(value) = value {
-                *knob = value;
-            }
+    /// What a workspace may use up per calendar month; `None` is no quota.
+    pub(super) fn monthly_quota(&self, family: Family) -> Option<u64> {
+        match family {
+            Family::SegmentOnly => self.monthly_users_segment_only,
+            Family::SegmentAndDestination => self.monthly_users,
         }
+    }
+
+    pub(super) fn apply(&mut self, patch: KnobsPatch) {
         set(&mut self.requests_per_minute, patch.requests_per_minute);
         set(&mut self.retry_after, patch.retry_after);
         set(&mut self.bad_token, patch.bad_token);
@@ -237,6 +264,7 @@ impl Knobs {
         set(&mut self.oversize, patch.oversize);
         set(&mut self.monthly_users, patch.monthly_users);
         set(&mut self.monthly_users_segment_only, patch.monthly_users_segment_only);
+        set(&mut self.quota_counts, patch.quota_counts);
         set(&mut self.initialized_seconds, patch.initialized_seconds);
         set(&mut self.running_seconds, patch.running_seconds);
         set(&mut self.remembered_days, patch.remembered_days);

@@ -1,8 +1,8 @@
-//! Segment, as its Config API (v1beta) shows it: a workspace with sources, their destinations, a catalogue, and
-//! regulations by which people are deleted and suppressed.
+//! Segment, as its Config API (v1beta) and its Public API show it: a workspace with sources, their destinations, a
+//! catalogue, and regulations by which people are deleted and suppressed.
 //!
 //! What the vendor holds lies beside this file and knows no API; the `api` folder shows it as the Config API
-//! does. Where the vendor reference is silent or only infers something, the choice made here is marked
+//! does, and `public_api` as the newer one. They are two hosts with one state behind them. Where the vendor reference is silent or only infers something, the choice made here is marked
 //! "own choice" at the place that makes it, and is a [knob](Knobs) if a client could care.
 
 mod account;
@@ -14,6 +14,7 @@ mod ids;
 mod knobs;
 mod people;
 mod planting;
+mod public_api;
 mod quota;
 mod regulation;
 mod seed;
@@ -34,16 +35,20 @@ use crate::clock::Clock;
 use crate::random::Random;
 use crate::vendors::{Environment, Vendor};
 
-pub use account::{Access, ConnectionMode};
+pub use account::{Access, Api, ConnectionMode};
 pub use knobs::{
-    BadToken, EndOfList, Knobs, KnobsPatch, LibraryConfig, Oversize, UnsetTime, Unsupported, WorkspaceName,
+    BadToken, EndOfList, Knobs, KnobsPatch, LibraryConfig, Oversize, QuotaCounts, UnsetTime, Unsupported,
+    WorkspaceName,
 };
 pub use people::Profile;
+pub use public_api::{
+    LastPage, PartTime, Permission, PublicKnobs, PublicKnobsPatch, QuotaHeaders, SegmentPublic, SubjectTypes,
+};
 pub use quota::QuotaUse;
 pub use regulation::{Attribute, RegulationType, SEGMENT};
 pub use specs::{
     DestinationOutcome, DestinationSpec, EventSpec, RegulationPlan, RegulationRecord, SourceSpec,
-    SpecRefused, TokenSpec,
+    SpecRefused, TokenSpec, WarehouseSpec,
 };
 
 use state::State;
@@ -113,7 +118,16 @@ impl SegmentConfig {
         self.state().add_destination(spec, now_ms)
     }
 
-    /// Data of a person comes in from a source. False when it is thrown away, because the person is suppressed.
+    /// Adds a warehouse to a workspace and answers its id.
+    ///
+    /// # Errors
+    /// When the workspace, the catalogue entry or a source does not exist.
+    pub fn add_warehouse(&self, spec: WarehouseSpec) -> Result<String, SpecRefused> {
+        self.state().add_warehouse(spec)
+    }
+
+    /// Data of a person comes in from a source. False when it is thrown away, because the person is suppressed or
+    /// the source is not enabled.
     ///
     /// # Errors
     /// When the workspace or the source does not exist.
@@ -204,15 +218,15 @@ impl SegmentConfig {
         self.state().acceptances().clone()
     }
 
-    /// Users named in regulations of this calendar month; `None` when there is no such workspace.
+    /// What regulations of this calendar month used up; `None` when there is no such workspace.
     #[must_use]
     pub fn quota_used(&self, workspace: &str) -> Option<QuotaUse> {
         let now_ms = self.0.clock.now_ms();
         self.state().workspace(workspace).map(|it| it.quota.used(now_ms))
     }
 
-    /// Everything the vendor holds: workspaces with their sources and destinations as the API shows them, and
-    /// the people whose data there is.
+    /// Everything the vendor holds: workspaces with their sources and destinations as the Config API shows them,
+    /// their warehouses, and the people whose data there is.
     #[must_use]
     pub fn snapshot(&self) -> Value {
         api::snapshot(&self.state())
@@ -249,7 +263,7 @@ impl Vendor for SegmentConfig {
     }
 
     fn account(&self, call: &Parts) -> Option<String> {
-        api::credential(call).filter(|token| self.state().tokens.contains_key(token))
+        api::credential(call).filter(|token| self.state().token(token, Api::Config).is_some())
     }
 
     /// The id of a regulation that is to be taken back. Deletions of people are POSTs: the evidence for them

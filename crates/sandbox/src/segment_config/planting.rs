@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::account::{Destination, Setting, Source, Token, Workspace};
-use super::catalogue::{self, DestinationEntry};
+use super::account::{Destination, Setting, Source, Token, Warehouse, Workspace};
+use super::catalogue::{self, SettingEntry};
 use super::fixtures;
 use super::ids;
-use super::specs::{DestinationSpec, EventSpec, SourceSpec, SpecRefused, TokenSpec};
+use super::specs::{DestinationSpec, EventSpec, SourceSpec, SpecRefused, TokenSpec, WarehouseSpec};
 use super::state::State;
 
 impl State {
@@ -14,7 +14,8 @@ impl State {
         if self.workspace(&spec.workspace).is_none() {
             return Err(SpecRefused::UnknownWorkspace(spec.workspace));
         }
-        self.tokens.insert(spec.token, Token { workspace: spec.workspace, access: spec.access });
+        let token = Token { workspace: spec.workspace, access: spec.access, api: spec.api };
+        self.tokens.insert(spec.token, token);
         Ok(())
     }
 
@@ -38,6 +39,7 @@ impl State {
             slug: spec.slug,
             id,
             catalogue: spec.catalogue,
+            enabled: spec.enabled.unwrap_or(true),
             write_keys,
             created_ms: now_ms,
             destinations: Vec::new(),
@@ -46,6 +48,7 @@ impl State {
     }
 
     pub(super) fn add_destination(&mut self, spec: DestinationSpec, now_ms: u64) -> Result<(), SpecRefused> {
+        let id = ids::destination(&mut self.random);
         let entry = catalogue::find_destination(&spec.slug)
             .ok_or_else(|| SpecRefused::NotInCatalogue(spec.slug.clone()))?;
         let workspace = self.known_workspace_mut(spec.workspace.as_deref())?;
@@ -56,24 +59,45 @@ impl State {
             return Err(SpecRefused::SlugTaken(spec.slug));
         }
         source.destinations.push(Destination {
+            id,
             display_name: entry.display_name.to_owned(),
             enabled: spec.enabled,
             connection_mode: spec.connection_mode,
-            settings: settings(entry, &spec.slug),
+            settings: settings(entry.settings, &spec.slug),
             slug: spec.slug,
             created_ms: now_ms,
         });
         Ok(())
     }
 
-    /// Takes data in; false when it is thrown away because the person is suppressed.
+    /// Adds a warehouse and answers its id.
+    pub(super) fn add_warehouse(&mut self, spec: WarehouseSpec) -> Result<String, SpecRefused> {
+        let id = ids::warehouse(&mut self.random);
+        let entry = catalogue::find_warehouse(&spec.catalogue)
+            .ok_or_else(|| SpecRefused::NotInCatalogue(spec.catalogue.clone()))?;
+        let workspace = self.known_workspace_mut(spec.workspace.as_deref())?;
+        if let Some(unknown) = spec.sources.iter().find(|slug| workspace.source(slug).is_none()) {
+            return Err(SpecRefused::UnknownSource(unknown.clone()));
+        }
+        workspace.warehouses.push(Warehouse {
+            id: id.clone(),
+            name: spec.name.unwrap_or_else(|| entry.display_name.to_owned()),
+            settings: settings(catalogue::WAREHOUSE_SETTINGS, &spec.catalogue),
+            catalogue: spec.catalogue,
+            enabled: spec.enabled,
+            sources: spec.sources,
+        });
+        Ok(id)
+    }
+
+    /// Takes data in; false when it is thrown away, because the person is suppressed or the source not enabled.
     pub(super) fn receive(&mut self, event: &EventSpec) -> Result<bool, SpecRefused> {
         let workspace = self.known_workspace_mut(event.workspace.as_deref())?;
         let source = event.source.as_deref().unwrap_or(fixtures::WEB_PROD);
-        if workspace.source(source).is_none() {
+        let Some(found) = workspace.source(source) else {
             return Err(SpecRefused::UnknownSource(source.to_owned()));
-        }
-        if workspace.suppressions.covers(source, &event.user_id) {
+        };
+        if !found.enabled || workspace.suppressions.covers(source, &event.user_id) {
             return Ok(false);
         }
         workspace.people.record(&event.user_id, event.email.as_deref(), source);
@@ -88,10 +112,10 @@ impl State {
 
 /// A value for everything that can be configured; all that name a key or a secret begin with
 /// [`fixtures::CONFIG_SECRET_PREFIX`].
-fn settings(entry: &DestinationEntry, slug: &str) -> Vec<Setting> {
+fn settings(entries: &[SettingEntry], slug: &str) -> Vec<Setting> {
     let secret = |name: &str| Value::from(format!("{}{slug}-{name}", fixtures::CONFIG_SECRET_PREFIX));
-    let settings = entry.settings.iter();
-    settings
+    entries
+        .iter()
         .map(|it| Setting {
             name: it.name.to_owned(),
             display_name: it.display_name.to_owned(),
@@ -100,6 +124,7 @@ fn settings(entry: &DestinationEntry, slug: &str) -> Vec<Setting> {
                 "MIXED" => json!([{"hook": "https://hooks.example.test/in", "token": secret(it.name)}]),
                 _ => secret(it.name),
             },
+            secret: it.secret,
         })
         .collect()
 }

@@ -1,11 +1,12 @@
-//! How many users a workspace may name in regulations per calendar month.
+//! How much a workspace may ask for in regulations per calendar month: users, or with
+//! [`QuotaCounts::Regulations`](super::QuotaCounts) calls.
 
 use serde::Serialize;
 
 use super::regulation::Family;
 use super::times;
 
-/// Users named since the month began.
+/// What was used up since the month began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct QuotaUse {
     /// By regulations that stay inside Segment.
@@ -22,20 +23,29 @@ pub(super) struct Quota {
     used: QuotaUse,
 }
 
+impl QuotaUse {
+    pub(super) fn of(&self, family: Family) -> u64 {
+        match family {
+            Family::SegmentOnly => self.segment_only,
+            Family::SegmentAndDestination => self.segment_and_destination,
+        }
+    }
+}
+
 impl Quota {
     pub(super) fn used(&self, now_ms: u64) -> QuotaUse {
         if self.month == times::month(now_ms) { self.used } else { QuotaUse::default() }
     }
 
-    /// Takes `users` from the quota; false when fewer are left.
-    pub(super) fn take(&mut self, family: Family, users: u64, limit: Option<u64>, now_ms: u64) -> bool {
+    /// Takes `amount` from the quota; false when less is left.
+    pub(super) fn take(&mut self, family: Family, amount: u64, limit: Option<u64>, now_ms: u64) -> bool {
         self.used = self.used(now_ms);
         self.month = times::month(now_ms);
         let used = match family {
             Family::SegmentOnly => &mut self.used.segment_only,
             Family::SegmentAndDestination => &mut self.used.segment_and_destination,
         };
-        let after = used.saturating_add(users);
+        let after = used.saturating_add(amount);
         let fits = limit.is_none_or(|limit| after <= limit);
         if fits {
             *used = after;

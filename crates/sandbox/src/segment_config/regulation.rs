@@ -21,7 +21,7 @@ pub(super) const INVALID: &str = "invalid";
 /// Words after which nothing changes any more.
 const FINAL: [&str; 5] = [FINISHED, FAILED, PARTIAL_SUCCESS, NOT_SUPPORTED, INVALID];
 
-/// What a regulation does, in the Config API's words.
+/// What a regulation does, in the Config API's words, and in words like them where that API has none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RegulationType {
     /// Blocks new data and deletes what there is, also in destinations.
@@ -36,6 +36,13 @@ pub enum RegulationType {
     /// Deletes what there is inside Segment.
     #[serde(rename = "Delete_Internal")]
     DeleteInternal,
+    /// Blocks new data and deletes what there is inside Segment. Unknown to the Config API.
+    #[serde(rename = "Suppress_With_Delete_Internal")]
+    SuppressWithDeleteInternal,
+    /// Deletes what lies in the archive of raw data, which is not simulated: own choice, nothing happens to the
+    /// data of people. Unknown to the Config API.
+    #[serde(rename = "Delete_Archive_Only")]
+    DeleteArchiveOnly,
 }
 
 /// Regulation types that share a monthly quota.
@@ -46,31 +53,29 @@ pub(super) enum Family {
 }
 
 impl RegulationType {
-    pub(super) const ALL: [Self; 5] =
-        [Self::SuppressWithDelete, Self::Delete, Self::Suppress, Self::Unsuppress, Self::DeleteInternal];
-
-    pub(super) fn name(self) -> &'static str {
+    /// Whether what is held of a person goes.
+    pub(super) fn deletes(self) -> bool {
         match self {
-            Self::SuppressWithDelete => "Suppress_With_Delete",
-            Self::Delete => "Delete",
-            Self::Suppress => "Suppress",
-            Self::Unsuppress => "Unsuppress",
-            Self::DeleteInternal => "Delete_Internal",
+            Self::SuppressWithDelete
+            | Self::Delete
+            | Self::DeleteInternal
+            | Self::SuppressWithDeleteInternal => true,
+            Self::Suppress | Self::Unsuppress | Self::DeleteArchiveOnly => false,
         }
     }
 
-    pub(super) fn deletes(self) -> bool {
-        matches!(self, Self::SuppressWithDelete | Self::Delete | Self::DeleteInternal)
-    }
-
     pub(super) fn suppresses(self) -> bool {
-        matches!(self, Self::SuppressWithDelete | Self::Suppress)
+        matches!(self, Self::SuppressWithDelete | Self::Suppress | Self::SuppressWithDeleteInternal)
     }
 
     pub(super) fn family(self) -> Family {
         match self {
             Self::SuppressWithDelete | Self::Delete => Family::SegmentAndDestination,
-            Self::Suppress | Self::Unsuppress | Self::DeleteInternal => Family::SegmentOnly,
+            Self::Suppress
+            | Self::Unsuppress
+            | Self::DeleteInternal
+            | Self::SuppressWithDeleteInternal
+            | Self::DeleteArchiveOnly => Family::SegmentOnly,
         }
     }
 
@@ -89,6 +94,9 @@ pub enum Attribute {
     /// Ids of objects of a cloud source.
     #[serde(rename = "objectId")]
     ObjectId,
+    /// Ids of people who were not recognised. Unknown to the Config API.
+    #[serde(rename = "anonymousId")]
+    AnonymousId,
 }
 
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::account::{Access, ConnectionMode};
+use super::account::{Access, Api, ConnectionMode};
 use super::fixtures;
 use super::regulation::{Attribute, FINISHED, RegulationType};
 
@@ -19,13 +19,22 @@ pub struct TokenSpec {
     pub workspace: String,
     /// What it may do.
     pub access: Access,
+    /// Which API it opens; left out, the Config API.
+    #[serde(default)]
+    pub api: Api,
 }
 
 impl TokenSpec {
-    /// A token of the main workspace.
+    /// A token of the main workspace for the Config API.
     #[must_use]
     pub fn new(token: impl Into<String>, access: Access) -> Self {
-        Self { token: token.into(), workspace: main_workspace(), access }
+        Self { token: token.into(), workspace: main_workspace(), access, api: Api::Config }
+    }
+
+    /// The same for the Public API.
+    #[must_use]
+    pub fn public(token: impl Into<String>, access: Access) -> Self {
+        Self { api: Api::Public, ..Self::new(token, access) }
     }
 }
 
@@ -46,6 +55,9 @@ pub struct SourceSpec {
     /// Secrets of the source; left out, one is invented.
     #[serde(default)]
     pub write_keys: Vec<String>,
+    /// Whether it takes data in; left out, it does. The Config API does not show this.
+    #[serde(default)]
+    pub enabled: Option<bool>,
 }
 
 /// A destination to add to a source. Its configuration is invented from its slug.
@@ -77,6 +89,40 @@ impl DestinationSpec {
             slug: slug.into(),
             enabled: true,
             connection_mode: ConnectionMode::default(),
+        }
+    }
+}
+
+/// A warehouse to add. Its configuration is invented. The Config API does not show it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WarehouseSpec {
+    /// Slug of the workspace; left out, the [main one](fixtures::WORKSPACE).
+    #[serde(default)]
+    pub workspace: Option<String>,
+    /// Slug of its entry in the catalogue, for example `snowflake`.
+    pub catalogue: String,
+    /// Left out, the name in the catalogue.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Whether sources are copied into it.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Slugs of the sources connected to it.
+    #[serde(default)]
+    pub sources: Vec<String>,
+}
+
+impl WarehouseSpec {
+    /// An enabled warehouse of the main workspace.
+    #[must_use]
+    pub fn new(catalogue: impl Into<String>, sources: &[&str]) -> Self {
+        Self {
+            workspace: None,
+            catalogue: catalogue.into(),
+            name: None,
+            enabled: true,
+            sources: sources.iter().map(|slug| (*slug).to_owned()).collect(),
         }
     }
 }
@@ -152,7 +198,7 @@ impl DestinationOutcome {
 /// A regulation as evidence: everything that was ever accepted, also when the API no longer shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RegulationRecord {
-    /// The `regulate_id`.
+    /// The `regulate_id`, or `regulateId`.
     pub id: String,
     /// Slug of the workspace.
     pub workspace: String,

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::account::{Source, Token, Workspace};
+use super::account::{Api, Source, Token, Workspace};
 use super::catalogue;
 use super::ids;
-use super::knobs::{Knobs, Unsupported};
+use super::knobs::{Knobs, QuotaCounts, Unsupported};
 use super::regulation::{
     Attribute, FAILED, NOT_SUPPORTED, Part, Regulation, RegulationType, SEGMENT, Step, Stream,
 };
@@ -71,6 +71,11 @@ impl State {
         self.workspaces.iter_mut().find(|workspace| workspace.slug == slug)
     }
 
+    /// A token, if it opens this API.
+    pub(super) fn token(&self, token: &str, api: Api) -> Option<&Token> {
+        self.tokens.get(token).filter(|found| found.api == api)
+    }
+
     /// Carries out what has become due, in the order in which it did.
     pub(super) fn settle(&mut self, now_ms: u64) {
         let due = |position: &usize| {
@@ -99,7 +104,7 @@ impl State {
         let Some(workspace) = self.workspaces.iter_mut().find(|it| it.slug == regulation.workspace) else {
             return;
         };
-        if regulation.attribute == Attribute::ObjectId {
+        if regulation.attribute != Attribute::UserId {
             return;
         }
         let source = regulation.source.as_deref();
@@ -127,7 +132,7 @@ impl State {
         let Some(workspace) = self.workspaces.iter_mut().find(|it| it.slug == regulation.workspace) else {
             return;
         };
-        if regulation.attribute == Attribute::ObjectId {
+        if regulation.attribute != Attribute::UserId {
             return;
         }
         for source in &sources {
@@ -145,11 +150,12 @@ impl State {
         let mut unique: Vec<_> = wanted.values.iter().collect();
         unique.sort_unstable();
         unique.dedup();
-        let limit = match wanted.kind.is_forwarded() {
-            true => knobs.monthly_users,
-            false => knobs.monthly_users_segment_only,
+        let limit = knobs.monthly_quota(wanted.kind.family());
+        let amount = match knobs.quota_counts {
+            QuotaCounts::Users => unique.len() as u64,
+            QuotaCounts::Regulations => 1,
         };
-        if !workspace.quota.take(wanted.kind.family(), unique.len() as u64, limit, now_ms) {
+        if !workspace.quota.take(wanted.kind.family(), amount, limit, now_ms) {
             return None;
         }
         if wanted.kind.deletes() && wanted.attribute == Attribute::UserId {

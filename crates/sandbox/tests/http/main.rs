@@ -25,6 +25,8 @@ mod qualtrics;
 #[cfg(test)]
 mod segment_config;
 #[cfg(test)]
+mod segment_public;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod webhook;

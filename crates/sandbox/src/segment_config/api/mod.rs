@@ -21,7 +21,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::SegmentConfig;
-use super::account::{Access, Token};
+use super::account::{Access, Api, Token};
 use super::knobs::Knobs;
 use super::state::State;
 use crate::answers;
@@ -82,7 +82,7 @@ impl SegmentConfig {
         let state = &mut *guard;
         let knobs = state.knobs;
         let credential = credential(parts).ok_or(Failure::NoToken)?;
-        let token = state.tokens.get(&credential).ok_or(Failure::BadToken(knobs.bad_token))?.clone();
+        let token = state.token(&credential, Api::Config).ok_or(Failure::BadToken(knobs.bad_token))?.clone();
         if let Err(seconds) = state.limits.admit(credential, knobs.requests_per_minute, now_ms) {
             return Err(Failure::RateLimited(knobs.retry_after.then_some(seconds)));
         }
@@ -159,6 +159,7 @@ pub(super) fn snapshot(state: &State) -> Value {
         json!({
             "workspace": views::workspace(workspace, &state.knobs),
             "sources": sources.collect::<Vec<_>>(),
+            "warehouses": workspace.warehouses.iter().map(views::warehouse).collect::<Vec<_>>(),
             "people": workspace.people.all().collect::<Vec<_>>(),
             "suppressed": workspace.suppressions.in_workspace(),
         })

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::segment_config::account::{Destination, Member, Source, Workspace};
+use crate::segment_config::account::{Destination, Member, Source, Warehouse, Workspace};
 use crate::segment_config::catalogue::{DestinationEntry, SourceEntry};
 use crate::segment_config::knobs::{Knobs, LibraryConfig, UnsetTime, WorkspaceName};
 use crate::segment_config::regulation::{Attribute, PartReport, Regulation, StreamReport};
@@ -72,6 +72,17 @@ pub(super) fn destination(workspace: &Workspace, source: &Source, destination: &
         "config": settings.collect::<Vec<_>>(),
         "create_time": times::to_second(destination.created_ms),
         "update_time": times::to_second(destination.created_ms),
+    })
+}
+
+/// In the snapshot alone: the API is blind to warehouses.
+pub(super) fn warehouse(warehouse: &Warehouse) -> Value {
+    json!({
+        "id": warehouse.id,
+        "name": warehouse.name,
+        "catalogue": warehouse.catalogue,
+        "enabled": warehouse.enabled,
+        "sources": warehouse.sources,
     })
 }
 

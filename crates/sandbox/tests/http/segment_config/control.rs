@@ -19,7 +19,7 @@ async fn knobs_are_turned_from_outside() {
             "library_config": "library_config", "source_details": false, "regulation_details": false,
             "unset_finished_at": "zero", "any_case_types": false, "max_values": 5000,
             "max_body_bytes": 4_000_000, "oversize": "invalid_argument", "monthly_users": 110_000,
-            "monthly_users_segment_only": 110_000, "initialized_seconds": 60, "running_seconds": 7,
+            "monthly_users_segment_only": 110_000, "quota_counts": "users", "initialized_seconds": 60, "running_seconds": 7,
             "remembered_days": 90, "unsupported_destinations": "failed"})
     );
 }
