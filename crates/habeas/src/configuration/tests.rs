@@ -90,7 +90,7 @@ fn a_file_written_for_the_contract_is_accepted_and_what_does_nothing_is_named() 
         poll_max_ms = 500
         [integrations.segment_config]
         base_url = "http://127.0.0.1:4603"
-        public_base_url = "http://127.0.0.1:4603"
+        public_base_url = "http://127.0.0.1:4605"
     "#;
     let configuration = load(file, &[]).unwrap();
     assert!(!configuration.casework.require_review);
