@@ -5,6 +5,7 @@ mod cases;
 mod checking;
 mod detecting;
 mod editing;
+mod planning;
 mod removing;
 
 use habeas_domain::{Actor, ConnectionId, DueWorkId, Permission};
@@ -18,14 +19,14 @@ use jiff::{Span, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-pub use accepting::{NewConnection, NewContact};
+pub use accepting::{NewConnection, NewContact, possible_handlings, usual_handling};
 pub use cases::{ConnectionCase, ContactCase, QuotaCase};
 pub use editing::{ConnectionChange, ContactChange};
+pub use planning::{PlannedAction, PlannedChange, PlannedConnection};
 
 use crate::Casework;
-use crate::contacts;
 use crate::error::CaseworkError;
-use accepting::{accept, accept_settings};
+use accepting::{Accepted, accept_new};
 use checking::{HOURS_BETWEEN_CHECKS, missing_permissions, status_of};
 
 /// Where a connection's settings are sealed.
@@ -57,21 +58,10 @@ impl Casework {
         new: NewConnection,
     ) -> Result<ConnectionCase, CaseworkError> {
         actor.require(Permission::ManageConnections)?;
-        let integration = self.rules.catalogue.find(&new.integration).ok_or_else(|| {
-            let known: Vec<_> = self.rules.catalogue.iter().map(|one| one.manifest().name).collect();
-            CaseworkError::field(
-                "integration",
-                format!("is not in the catalogue; known are: {}", known.join(", ")),
-            )
-        })?;
-        let manifest = integration.manifest();
         let now = self.store.environment().now();
-        let (name, capabilities, deletion_completion) = accept(manifest, &new)?;
-        let contact_email = new.contact.email.as_deref();
-        let contact_email =
-            contact_email.map(|email| contacts::accept_address("contact.email", email)).transpose()?;
-        let mut settings = accept_settings(integration, &new.settings, Settings::default(), now)?;
-        let contact_email = contact_email.or_else(|| integration.contact(&settings));
+        let Accepted { integration, name, capabilities, deletion_completion, mut settings, contact_email } =
+            accept_new(&self.rules.catalogue, &new, now)?;
+        let manifest = integration.manifest();
         // Refused before the vendor is bothered; the unit below decides.
         if let Some(other) = connections::find_by_name(&mut self.store.reader().await?, &name).await? {
             return Err(CaseworkError::NameTaken { name, id: other.id });
@@ -200,6 +190,13 @@ fn seal_settings(
     settings: &Settings,
 ) -> Result<Sealed, StoreError> {
     key.seal(unit.environment(), Place { column: COLUMN, row: &id.to_string() }, &settings.to_sealable())
+}
+
+/// The address of its contact; `None` if nobody was named.
+fn open_contact(key: &DataKey, stored: &StoredConnection) -> Result<Option<String>, StoreError> {
+    let Some(sealed) = &stored.contact else { return Ok(None) };
+    let plain = key.open(Place { column: CONTACT_COLUMN, row: &stored.id.to_string() }, sealed)?;
+    Ok(Some(String::from_utf8_lossy(&plain).into_owned()))
 }
 
 async fn find(connection: &mut Connection, id: ConnectionId) -> Result<StoredConnection, CaseworkError> {

@@ -28,7 +28,7 @@ pub use by_link::ContactPage;
 use crate::Casework;
 use crate::changes::Changes;
 use crate::details::{self, RunContact, RunFailure};
-use crate::error::CaseworkError;
+use crate::error::{CaseworkError, FieldError};
 use crate::files::StoredFile;
 use crate::letters::{Audience, Body, Letter};
 use crate::links::Purpose;
@@ -458,8 +458,6 @@ async fn carry_out_due(unit: &mut Unit, changes: &mut Changes, lease: &Lease) ->
 }
 
 /// An address as it is kept.
-pub(crate) fn accept_address(field: &str, email: &str) -> Result<String, CaseworkError> {
-    IdentifierType::Email
-        .accept(email)
-        .map_err(|invalid| CaseworkError::field(field.to_owned(), invalid.to_string()))
+pub(crate) fn accept_address(field: &str, email: &str) -> Result<String, FieldError> {
+    IdentifierType::Email.accept(email).map_err(|invalid| FieldError::new(field, invalid.to_string()))
 }

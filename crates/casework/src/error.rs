@@ -228,6 +228,18 @@ impl CaseworkError {
     }
 }
 
+impl From<FieldError> for CaseworkError {
+    fn from(error: FieldError) -> Self {
+        Self::Validation(vec![error])
+    }
+}
+
+impl From<Vec<FieldError>> for CaseworkError {
+    fn from(errors: Vec<FieldError>) -> Self {
+        Self::Validation(errors)
+    }
+}
+
 impl From<StorageError> for CaseworkError {
     fn from(error: StorageError) -> Self {
         Self::Storage(std::sync::Arc::new(error))

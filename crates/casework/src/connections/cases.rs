@@ -6,11 +6,11 @@ use habeas_domain::capability::Handling;
 use habeas_domain::{Actor, ConnectionId, Permission};
 use habeas_integrations::{Integration, Manifest, MonthlyQuota, PermissionReport};
 use habeas_store::connections::{self, StoredConnection};
-use habeas_store::{Connection, KeyPurpose, Place, StoreError, data_keys, operations};
+use habeas_store::{Connection, KeyPurpose, StoreError, data_keys, operations};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::{CONTACT_COLUMN, find};
+use super::{find, open_contact};
 use crate::contacts::OnExpiry;
 use crate::error::CaseworkError;
 use crate::profiles::Profile;
@@ -118,14 +118,8 @@ impl Casework {
         stored
             .into_iter()
             .map(|stored| {
-                let id = stored.id.to_string();
-                let email = match (&stored.contact, keys.get(&id)) {
-                    (Some(sealed), Some(key)) => {
-                        let plain = key.open(Place { column: CONTACT_COLUMN, row: &id }, sealed)?;
-                        Some(String::from_utf8_lossy(&plain).into_owned())
-                    }
-                    _ => None,
-                };
+                let key = keys.get(&stored.id.to_string());
+                let email = key.map(|key| open_contact(key, &stored)).transpose()?.flatten();
                 let used = by_account.get(&stored.account).copied().unwrap_or(0);
                 self.connection_case(stored, email, used)
             })

@@ -129,10 +129,13 @@ impl Casework {
             email = email.or_else(|| integration.contact(&accepted).map(Some));
             settings = Some(accepted);
         }
+        let used = settings.as_ref().unwrap_or(&access.settings);
+        if email == Some(None) {
+            email = Some(integration.contact(used));
+        }
         let mut stored = before.clone();
         let is_checked = settings.is_some() || capabilities != choices;
         if is_checked {
-            let used = settings.as_ref().unwrap_or(&access.settings);
             stored.account = self.account_key(integration, used);
             let shown = self.check_at_vendor(manifest, used, &stored.account, now).await;
             let shown = shown.map_err(CaseworkError::Vendor)?;

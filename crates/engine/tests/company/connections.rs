@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use habeas_casework::CaseworkError;
-use habeas_casework::connections::{ConnectionChange, ContactChange};
+use habeas_casework::connections::{
+    ConnectionChange, ContactChange, NewConnection, PlannedAction, PlannedChange,
+};
 use habeas_domain::capability::{Capability, Handling};
 use habeas_domain::{Outcome, Phase, RequestState, Right, RunStatus};
 use habeas_integrations::Settings;
@@ -12,7 +14,8 @@ use habeas_sandbox::readycloud::fixtures;
 use habeas_testing::{TestDatabase, on_both_databases};
 
 use crate::support::{
-    ANA, CONTACTS, Company, MAIN_TOKEN, OUTLET_TOKEN, Setup, System, TEAM, TOKEN, at_lists, operator, status,
+    ANA, CONTACTS, Company, MAIN_TOKEN, OUTLET_TOKEN, Setup, System, TEAM, TOKEN, at_lists, connection_to,
+    operator, status,
 };
 
 on_both_databases![
@@ -20,6 +23,8 @@ on_both_databases![
     what_is_edited_without_the_vendor_does_not_ask_it,
     capabilities_change_for_later_requests_only,
     the_slower_of_two_edits_is_refused,
+    a_plan_compares_what_is_sealed,
+    a_direct_contact_without_an_address_of_its_own_has_the_one_of_its_settings,
     a_forced_removal_skips_what_was_under_way,
     a_forced_removal_leaves_out_what_a_review_had_chosen,
     a_forced_removal_breaks_off_an_erasure,
@@ -123,6 +128,53 @@ async fn the_slower_of_two_edits_is_refused(database: TestDatabase) {
     let saved = outcomes[0].as_ref().unwrap().stored.name.clone();
     let Err(CaseworkError::ConnectionChanged { name }) = &outcomes[1] else { panic!("{outcomes:?}") };
     assert_eq!(*name, saved);
+}
+
+async fn a_plan_compares_what_is_sealed(database: TestDatabase) {
+    let company = Company::with(database, Setup { token: MAIN_TOKEN, ..Setup::default() }).await;
+    company.connect_to(System::DirectContact, "archive").await;
+    let shop = NewConnection {
+        settings: Settings::from_iter([("access_token", MAIN_TOKEN)]),
+        ..connection_to(System::ReadyCloud, &company.connection.stored.name)
+    };
+    let declared = [connection_to(System::DirectContact, "archive"), shop];
+    let plan = async || {
+        let planned = company.casework.plan_connections(&operator(), &declared).await.unwrap();
+        assert_eq!(planned.len(), 2, "{planned:?}");
+        planned.into_iter().filter(|one| one.action != PlannedAction::None).collect::<Vec<_>>()
+    };
+    let (before, calls) = (company.dump().await, company.all_calls());
+    assert_eq!(plan().await, []);
+    assert_eq!(
+        (company.dump().await, company.all_calls()),
+        (before, calls),
+        "nothing is written, nobody is asked"
+    );
+
+    let id = company.connection.stored.id;
+    company.casework.edit_connection(&operator(), id, settings(TOKEN)).await.unwrap();
+    let planned = plan().await;
+    assert_eq!((planned.len(), planned[0].action, planned[0].id), (1, PlannedAction::Edit, Some(id)));
+    assert_eq!(
+        planned[0].changes,
+        [PlannedChange { field: "settings.access_token".to_owned(), shown: None }]
+    );
+    company.casework.edit_connection(&operator(), id, settings(MAIN_TOKEN)).await.unwrap();
+    assert_eq!(plan().await, []);
+}
+
+async fn a_direct_contact_without_an_address_of_its_own_has_the_one_of_its_settings(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let archive = company.connect_to(System::DirectContact, "archive").await;
+    let address = archive.contact.unwrap().email;
+    let edit = async |email: Option<&str>| {
+        let contact = ContactChange { email: Some(email.map(str::to_owned)), ..ContactChange::default() };
+        let change = ConnectionChange { contact, ..ConnectionChange::default() };
+        let edited = company.casework.edit_connection(&operator(), archive.stored.id, change).await.unwrap();
+        edited.contact.unwrap().email
+    };
+    assert_eq!(edit(Some("dpo@example.test")).await.as_deref(), Some("dpo@example.test"));
+    assert_eq!(edit(None).await, address);
 }
 
 async fn a_forced_removal_skips_what_was_under_way(database: TestDatabase) {
