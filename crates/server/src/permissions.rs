@@ -31,6 +31,7 @@ pub static OPERATIONS: &[Operation] = &[
     ("get", "/api/v1/policies", AnyKey),
     ("get", "/api/v1/connections", Permission(P::ReadConnections)),
     ("post", "/api/v1/connections", Permission(P::ManageConnections)),
+    ("post", "/api/v1/connections/plan", Permission(P::ManageConnections)),
     ("get", "/api/v1/connections/{id}", Permission(P::ReadConnections)),
     ("patch", "/api/v1/connections/{id}", Permission(P::ManageConnections)),
     ("delete", "/api/v1/connections/{id}", Permission(P::ManageConnections)),

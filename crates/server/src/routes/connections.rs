@@ -11,6 +11,7 @@ use crate::authentication::Caller;
 use crate::extract::{Ids, Json as JsonBody, OptionalJson, Query};
 use crate::problem::Problem;
 use crate::shapes::Page;
+use crate::shapes::connection_plans::{ConnectionPlanShape, DeclaredConnectionsShape};
 use crate::shapes::connections::{
     CheckedConnectionShape, ConnectionChangeShape, ConnectionShape, NewConnectionShape, Removal,
 };
@@ -47,6 +48,21 @@ pub(crate) async fn add_connection(
     let made = ConnectionShape::from(state.casework.add_connection(&actor, new.accept()?).await?);
     let location = format!("/api/v1/connections/{}", made.id);
     Ok((StatusCode::CREATED, [(LOCATION, location)], Json(made)))
+}
+
+/// What would have to be done so that there are the declared connections and no others. Nothing is changed and no vendor
+/// is asked. Secrets are compared here and never come back.
+#[utoipa::path(
+    post, path = "/api/v1/connections/plan", tag = "connections", request_body = DeclaredConnectionsShape,
+    responses((status = OK, body = ConnectionPlanShape))
+)]
+pub(crate) async fn plan_connections(
+    State(state): State<ServerState>,
+    Caller(actor): Caller,
+    JsonBody(declared): JsonBody<DeclaredConnectionsShape>,
+) -> Result<Json<ConnectionPlanShape>, Problem> {
+    let declared = declared.accept().map_err(Problem::validation)?;
+    Ok(Json(state.casework.plan_connections(&actor, &declared).await?.into()))
 }
 
 /// One connection.

@@ -40,6 +40,7 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         .routes(routes!(integrations::show_integration))
         .routes(routes!(policies::list_policies))
         .routes(routes!(connections::list_connections, connections::add_connection))
+        .routes(routes!(connections::plan_connections))
         .routes(routes!(
             connections::show_connection,
             connections::edit_connection,

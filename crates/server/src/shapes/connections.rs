@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use habeas_casework::CapabilityChoices;
 use habeas_casework::connections::{
     ConnectionCase, ConnectionChange, ContactChange, NewConnection, NewContact,
 };
+use habeas_casework::{CapabilityChoices, FieldError};
 use habeas_domain::capability::Capability;
 use habeas_integrations::{PermissionReport, Settings, VendorError};
 use jiff::Timestamp;
@@ -14,7 +14,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::runs::FailureShape;
 use super::words::{DeletionCompletionWord, HandlingWord, OnExpiryWord, Word};
-use crate::problem::Problem;
 use crate::strict::shown;
 
 /// A connection to be made.
@@ -26,7 +25,7 @@ pub(crate) struct NewConnectionShape {
     integration: String,
     /// Its name, unique.
     name: String,
-    /// Credentials and the like, as the integration's `settings` say. They never come back.
+    /// Credentials and the like, as the integration's `settings` say. Secrets never come back.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, String>)]
     settings: BTreeMap<String, Option<String>>,
@@ -76,7 +75,7 @@ pub(crate) struct CapabilitiesShape {
 
 impl NewConnectionShape {
     /// As casework takes it.
-    pub(crate) fn accept(self) -> Result<NewConnection, Problem> {
+    pub(crate) fn accept(self) -> Result<NewConnection, FieldError> {
         Ok(NewConnection {
             integration: self.integration,
             name: self.name,
@@ -92,12 +91,12 @@ impl NewConnectionShape {
     }
 }
 
-fn settings(given: BTreeMap<String, Option<String>>) -> Result<Settings, Problem> {
+fn settings(given: BTreeMap<String, Option<String>>) -> Result<Settings, FieldError> {
     let mut settings = Settings::default();
     for (key, value) in given {
         // A name that is none may be a secret in the wrong place.
         if shown(&key) != key {
-            return Err(Problem::field("settings", "has a member whose name is none of a setting"));
+            return Err(FieldError::new("settings", "has a member whose name is none of a setting"));
         }
         if let Some(value) = value {
             settings.set(key, value);
@@ -124,7 +123,7 @@ impl CapabilitiesShape {
 pub(crate) struct ConnectionChangeShape {
     /// Its name, unique.
     name: Option<String>,
-    /// Settings that are replaced; the others stay. They never come back.
+    /// Settings that are replaced; the others stay. Secrets never come back.
     #[serde(default)]
     #[schema(value_type = BTreeMap<String, String>)]
     settings: BTreeMap<String, Option<String>>,
@@ -169,7 +168,7 @@ impl std::fmt::Debug for ConnectionChangeShape {
 
 impl ConnectionChangeShape {
     /// As casework takes it.
-    pub(crate) fn accept(self) -> Result<ConnectionChange, Problem> {
+    pub(crate) fn accept(self) -> Result<ConnectionChange, FieldError> {
         let contact = self.contact.unwrap_or_default();
         Ok(ConnectionChange {
             name: self.name,

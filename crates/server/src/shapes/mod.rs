@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
+pub(crate) mod connection_plans;
 pub(crate) mod connections;
 pub(crate) mod detection;
 pub(crate) mod identifiers;

@@ -104,6 +104,19 @@ impl Vocabulary for habeas_casework::contacts::OnExpiry {
     }
 }
 
+/// What would have to be done about a connection.
+pub(crate) type PlannedActionWord = Word<habeas_casework::connections::PlannedAction>;
+
+impl Vocabulary for habeas_casework::connections::PlannedAction {
+    const LABEL: &'static str = "action";
+    const NAME: &'static str = "PlannedAction";
+    const WORDS: &'static [Self] = Self::ALL;
+
+    fn spelling(self) -> &'static str {
+        self.as_str()
+    }
+}
+
 /// A word of a closed set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Word<T>(pub(crate) T);

@@ -5,6 +5,7 @@ mod api_keys;
 mod audit;
 mod bad_input;
 mod bulk;
+mod connection_plans;
 mod connections;
 mod contacts;
 mod documents;

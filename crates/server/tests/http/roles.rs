@@ -84,6 +84,7 @@ impl Things {
 fn body(method: &str, path: &str) -> Option<Value> {
     Some(match (method, path) {
         ("post", "/api/v1/connections") => new_connection("another"),
+        ("post", "/api/v1/connections/plan") => json!({"connections": [new_connection("another")]}),
         ("post", "/api/v1/requests") => new_request(json!({"force": true})),
         ("post", "/api/v1/requests/bulk") => json!([new_request(json!({"force": true}))]),
         ("post", "/api/v1/requests/search") => json!({"user_id": "U-1"}),
