@@ -19,7 +19,7 @@ use jiff::{Span, Timestamp};
 use secrecy::ExposeSecret as _;
 use serde_json::json;
 
-pub use accepting::{NewConnection, NewContact, possible_handlings, usual_handling};
+pub use accepting::{MOST_DEADLINE_DAYS, NewConnection, NewContact, possible_handlings, usual_handling};
 pub use cases::{ConnectionCase, ContactCase, QuotaCase};
 pub use editing::{ConnectionChange, ContactChange};
 pub use planning::{PlannedAction, PlannedChange, PlannedConnection};

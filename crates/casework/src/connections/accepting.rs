@@ -9,8 +9,8 @@ use crate::contacts::{self, OnExpiry};
 use crate::error::FieldError;
 
 pub(super) const SECONDS_PER_DAY: i64 = 86_400;
-/// The longest time a contact may have.
-const MOST_DEADLINE_DAYS: i64 = 365;
+/// The longest time that a contact may have, in days.
+pub const MOST_DEADLINE_DAYS: i64 = 365;
 /// What stands in a connection's place in an address of the API: a connection of that name could not be reached by it.
 const RESERVED_NAME: &str = "plan";
 

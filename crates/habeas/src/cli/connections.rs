@@ -33,6 +33,25 @@ pub(crate) enum ConnectionsCommand {
         #[arg(long)]
         force: bool,
     },
+    /// Show what `apply` would do so that the connections are as a file declares them; changes nothing
+    Plan {
+        /// YAML that declares every connection (see docs/connections-as-code.md)
+        file: PathBuf,
+    },
+    /// Make the connections as a file declares them; what is new or different is checked at its vendor before it is
+    /// saved. What cannot be done does not keep the others from being done; exits with 1 then
+    Apply {
+        /// YAML that declares every connection (see docs/connections-as-code.md)
+        file: PathBuf,
+        /// Also remove connections that are not declared
+        #[arg(long)]
+        prune: bool,
+        /// Do not ask before connections are removed
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print the JSON Schema of such files, for editors
+    Schema,
 }
 
 #[derive(Debug, Args)]
@@ -88,6 +107,19 @@ pub(crate) enum SettingValue {
     File(PathBuf),
 }
 
+impl SettingValue {
+    /// What `env:NAME`, `file:PATH` or a value stands for.
+    pub(crate) fn read(text: &str) -> Self {
+        if let Some(name) = text.strip_prefix("env:") {
+            Self::Environment(name.to_owned())
+        } else if let Some(path) = text.strip_prefix("file:") {
+            Self::File(path.into())
+        } else {
+            Self::Given(text.to_owned())
+        }
+    }
+}
+
 impl std::fmt::Debug for SettingValue {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -107,14 +139,7 @@ fn pair<'t>(text: &'t str, example: &str) -> Result<(&'t str, &'t str), String> 
 
 fn setting(text: &str) -> Result<(String, SettingValue), String> {
     let (key, value) = pair(text, "access_token=env:READYCLOUD_TOKEN")?;
-    let value = if let Some(name) = value.strip_prefix("env:") {
-        SettingValue::Environment(name.to_owned())
-    } else if let Some(path) = value.strip_prefix("file:") {
-        SettingValue::File(path.into())
-    } else {
-        SettingValue::Given(value.to_owned())
-    };
-    Ok((key.to_owned(), value))
+    Ok((key.to_owned(), SettingValue::read(value)))
 }
 
 fn capability(text: &str) -> Result<(Capability, Handling), String> {

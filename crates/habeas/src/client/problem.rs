@@ -4,6 +4,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::Answer;
 
@@ -18,7 +19,11 @@ pub(crate) struct Problem {
     missing: Vec<MissingPermission>,
     allowed: Vec<String>,
     roles: Vec<String>,
+    requests: Vec<String>,
     vendor: Option<Vendor>,
+    /// All of it, also what is not read here.
+    #[serde(skip)]
+    document: Value,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -44,15 +49,24 @@ struct MissingPermission {
 impl Problem {
     /// What an answer that is no success says.
     pub(super) fn of(answer: &Answer) -> Self {
-        let status = answer.status();
-        serde_json::from_slice::<Self>(answer.bytes())
-            .ok()
-            .filter(|problem| !problem.title.is_empty())
-            .unwrap_or_else(|| Self {
-                title: format!("the server answered {status}"),
-                detail: Some("The answer does not say why. Is this a Habeas server?".to_owned()),
-                ..Self::default()
-            })
+        let document: Value = serde_json::from_slice(answer.bytes()).unwrap_or_default();
+        match Self::deserialize(&document) {
+            Ok(problem) if !problem.title.is_empty() => Self { document, ..problem },
+            _ => Self::of_somebody_else(answer),
+        }
+    }
+
+    /// An answer that is no problem document.
+    fn of_somebody_else(answer: &Answer) -> Self {
+        let title = format!("the server answered {}", answer.status());
+        let detail = "The answer does not say why. Is this a Habeas server?";
+        let document = json!({"title": title, "detail": detail, "code": null});
+        Self { title, detail: Some(detail.to_owned()), document, ..Self::default() }
+    }
+
+    /// As the API sent it.
+    pub(crate) fn document(&self) -> Value {
+        self.document.clone()
     }
 
     /// The code that tells this problem from others.
@@ -63,6 +77,11 @@ impl Problem {
     /// The fields that cannot be used.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
         self.errors.iter().map(|error| error.field.as_str())
+    }
+
+    /// What is wrong with which field.
+    pub(crate) fn errors(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.errors.iter().map(|error| (error.field.as_str(), error.message.as_str()))
     }
 
     /// Several lines: what happened, to what, and what to do.
@@ -83,7 +102,9 @@ impl Problem {
         for missing in self.missing.iter().filter(|missing| !detail.contains(&missing.permission)) {
             let _ = write!(text, "\n  - missing permission {}: {}", missing.permission, missing.needed_for);
         }
-        for (before, words) in [("possible now", &self.allowed), ("roles that may", &self.roles)] {
+        let lists =
+            [("possible now", &self.allowed), ("roles that may", &self.roles), ("requests", &self.requests)];
+        for (before, words) in lists {
             if words.iter().any(|word| !detail.contains(word)) {
                 let _ = write!(text, "\n  {before}: {}", words.join(", "));
             }

@@ -1,81 +1,80 @@
 //! `habeas connections ...`
 
+mod applying;
+mod declaring;
 mod guided;
+mod planning;
+mod schema;
+mod values;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use serde_json::{Value, json};
 
 use super::with_client;
-use crate::cli::{ConnectionDetails, ConnectionsCommand, Global, SettingValue};
+use crate::cli::{ConnectionDetails, ConnectionsCommand, Global};
 use crate::client::{Call, Client};
 use crate::ending::{Ending, Usage};
 use crate::output::{self, Table, text};
 
 pub(super) async fn run(global: &Global, command: ConnectionsCommand) -> anyhow::Result<Ending> {
-    // Settings that cannot be read are complained of before anything is opened.
-    let body = match &command {
+    match command {
         ConnectionsCommand::Add(new) => {
+            // Settings that cannot be read are complained of before anything is opened.
             let mut body = body(&new.details)?;
             body["integration"] = json!(new.integration);
             if let Some(name) = &new.name {
                 body["name"] = json!(name);
             }
-            body
+            with_client(global, true, async |client| {
+                show(global, &guided::add(global, client, body).await?).map(|()| Ending::Done)
+            })
+            .await
         }
         ConnectionsCommand::Edit(change) => {
             let mut body = body(&change.details)?;
             if let Some(name) = &change.name {
                 body["name"] = json!(name);
             }
-            body
-        }
-        _ => Value::Null,
-    };
-    let adds = matches!(command, ConnectionsCommand::Add(_));
-    with_client(global, adds, async |client| match command {
-        ConnectionsCommand::Add(_) => {
-            let added = guided::add(global, client, body).await?;
-            show(global, &added)?;
-            Ok(Ending::Done)
-        }
-        ConnectionsCommand::Edit(change) => {
-            let call = Call::patch(&["connections", &change.connection]).body(body);
-            show(global, &client.json(call).await?)?;
-            Ok(Ending::Done)
+            with_client(global, false, async |client| {
+                let call = Call::patch(&["connections", &change.connection]).body(body);
+                show(global, &client.json(call).await?).map(|()| Ending::Done)
+            })
+            .await
         }
         ConnectionsCommand::List => {
-            let list = client.list(Call::get(&["connections"]), None, None).await?;
-            if global.json {
-                output::json(&list)?;
-            } else {
-                print_list(&list)?;
-            }
-            Ok(Ending::Done)
+            with_client(global, false, async |client| list(global, client).await).await
         }
         ConnectionsCommand::Show { connection } => {
-            show(global, &client.json(Call::get(&["connections", &connection])).await?)?;
-            Ok(Ending::Done)
+            with_client(global, false, async |client| {
+                show(global, &client.json(Call::get(&["connections", &connection])).await?)
+                    .map(|()| Ending::Done)
+            })
+            .await
         }
-        ConnectionsCommand::Check { connection } => check(global, client, connection).await,
+        ConnectionsCommand::Check { connection } => {
+            with_client(global, false, async |client| check(global, client, connection).await).await
+        }
         ConnectionsCommand::Remove { connection, force } => {
-            // The API answers with nothing, and so does --json.
-            let call = Call::delete(&["connections", &connection]).query("force", force.then_some(true));
-            client.call(call).await?;
-            if !global.json {
-                output::line(&format!("{connection} was removed and its credentials were destroyed"))?;
-            }
+            with_client(global, false, async |client| remove(global, client, &connection, force).await).await
+        }
+        ConnectionsCommand::Plan { file } => planning::plan(global, &file).await,
+        ConnectionsCommand::Apply { file, prune, yes } => applying::apply(global, &file, prune, yes).await,
+        ConnectionsCommand::Schema => {
+            output::line(&serde_json::to_string_pretty(&schema::schema())?)?;
             Ok(Ending::Done)
         }
-    })
-    .await
+    }
 }
 
 fn body(details: &ConnectionDetails) -> anyhow::Result<Value> {
     let mut settings = BTreeMap::new();
     for (key, value) in &details.settings {
-        if settings.insert(key.as_str(), resolve(key, value)?).is_some() {
+        let resolved = values::resolve(value, Path::new(""))
+            .map_err(|reason| Usage::new(format!("--set {key}={value:?}: {reason}")))?;
+        if settings.insert(key.as_str(), resolved).is_some() {
             bail!(Usage::new(format!("--set {key}=... was given twice")));
         }
     }
@@ -100,21 +99,23 @@ fn body(details: &ConnectionDetails) -> anyhow::Result<Value> {
     Ok(body)
 }
 
-/// The value of a setting, from wherever it is.
-fn resolve(key: &str, value: &SettingValue) -> anyhow::Result<String> {
-    match value {
-        SettingValue::Given(value) => Ok(value.clone()),
-        SettingValue::Environment(name) => std::env::var(name).map_err(|_| {
-            Usage::new(format!("--set {key}=env:{name}: there is no environment variable {name}")).into()
-        }),
-        SettingValue::File(path) => {
-            let text = std::fs::read_to_string(path).with_context(|| {
-                format!("--set {key}=file:{path}: the file cannot be read", path = path.display())
-            })?;
-            // Editors end the last line of a file.
-            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-        }
+async fn list(global: &Global, client: &Client) -> anyhow::Result<Ending> {
+    let list = client.list(Call::get(&["connections"]), None, None).await?;
+    if global.json {
+        output::json(&list)?;
+    } else {
+        print_list(&list)?;
     }
+    Ok(Ending::Done)
+}
+
+async fn remove(global: &Global, client: &Client, connection: &str, force: bool) -> anyhow::Result<Ending> {
+    // The API answers with nothing, and so does --json.
+    client.call(Call::delete(&["connections", connection]).query("force", force.then_some(true))).await?;
+    if !global.json {
+        output::line(&format!("{connection} was removed and its credentials were destroyed"))?;
+    }
+    Ok(Ending::Done)
 }
 
 async fn check(global: &Global, client: &Client, connection: Option<String>) -> anyhow::Result<Ending> {

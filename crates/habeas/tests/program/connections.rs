@@ -73,7 +73,7 @@ fn connections_show_which_systems_are_behind_them() {
 }
 
 /// Types answers on a terminal of its own, each after the question that it answers; what the terminal showed.
-fn converse(command: &mut Command, answers: &[(&str, &str)]) -> (bool, String) {
+pub(crate) fn converse(command: &mut Command, answers: &[(&str, &str)]) -> (bool, String) {
     let words: Vec<String> = std::iter::once(command.get_program())
         .chain(command.get_args())
         .map(|word| format!("'{}'", word.to_str().unwrap()))
@@ -81,7 +81,15 @@ fn converse(command: &mut Command, answers: &[(&str, &str)]) -> (bool, String) {
     // `script` (util-linux) gives the program a terminal; it does not echo, so all that is shown comes from the program.
     let mut terminal = Command::new("script");
     terminal.args(["--quiet", "--return", "--echo", "never", "--command", &words.join(" "), "/dev/null"]);
-    terminal.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => terminal.env(name, value),
+            None => terminal.env_remove(name),
+        };
+    }
+    if let Some(directory) = command.get_current_dir() {
+        terminal.current_dir(directory);
+    }
     let mut child = terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
     let (mut shown, mut seen) = (Vec::new(), 0);

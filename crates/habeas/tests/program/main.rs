@@ -8,6 +8,7 @@ mod support;
 
 mod commands;
 mod connections;
+mod declared_connections;
 mod killed;
 mod postgres;
 mod refusals;

@@ -151,7 +151,7 @@ fn ask_for(setting: &Value) -> anyhow::Result<String> {
     }
 }
 
-fn ask(question: &str) -> anyhow::Result<String> {
+pub(super) fn ask(question: &str) -> anyhow::Result<String> {
     let mut stderr = io::stderr().lock();
     write!(stderr, "{question}: ")?;
     stderr.flush()?;
@@ -164,6 +164,6 @@ fn ask(question: &str) -> anyhow::Result<String> {
 }
 
 /// On stderr: stdout is for what was made.
-fn tell(line: &str) -> anyhow::Result<()> {
+pub(super) fn tell(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(io::stderr().lock(), "{line}")?)
 }
