@@ -114,6 +114,9 @@ pub enum CaseworkError {
         /// Whether the integration could, if the capability were switched on.
         is_able: bool,
     },
+    /// A system's call was not taken.
+    #[error(transparent)]
+    Callback(#[from] crate::callbacks::CallbackProblem),
     /// There is a connection of that name.
     #[error("there is a connection named `{name}` ({id}) already; choose another name")]
     NameTaken {

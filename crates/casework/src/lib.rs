@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 
 pub mod api_keys;
 pub mod audit;
+pub mod callbacks;
 pub mod certificate;
 mod changes;
 pub mod connections;

@@ -2,11 +2,11 @@
 //!
 //! Every write names the lease's fence first; a worker that lost its lease changes nothing.
 
-mod assign;
-mod follow;
+pub(crate) mod assign;
+pub(crate) mod follow;
 mod page;
 mod sealer;
-mod settle;
+pub(crate) mod settle;
 mod shared;
 
 use std::collections::{BTreeSet, HashSet};

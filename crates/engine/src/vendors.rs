@@ -33,6 +33,9 @@ pub struct IntegrationOptions {
     pub base_url: Option<Url>,
     /// Another host than that of the vendor's newer API; counts only with `base_url`.
     pub public_base_url: Option<Url>,
+    /// Hosts, with or without a port, that may be called although they lie in a private network or do not speak TLS; counts
+    /// for integrations whose address is a setting.
+    pub private_hosts: Vec<String>,
     /// First wait after a passing failure.
     pub retry_min: Option<Duration>,
     /// Longest wait after a passing failure.
@@ -81,10 +84,22 @@ struct Way {
     overridden: Option<Url>,
     /// The operator's address in place of that of the vendor's newer API.
     newer_overridden: Option<Url>,
+    private_hosts: Vec<String>,
     share: f64,
     backoff: Backoff,
     polling: Option<Polling>,
     timeout: Duration,
+}
+
+impl Way {
+    /// Whether the operator allowed this host, private or not. Only addresses that people enter can name it.
+    fn allows(&self, address: &Url) -> bool {
+        let host = address.host_str().unwrap_or_default();
+        let port = address.port_or_known_default().unwrap_or_default();
+        self.private_hosts.iter().any(|allowed| {
+            allowed.eq_ignore_ascii_case(host) || allowed.eq_ignore_ascii_case(&format!("{host}:{port}"))
+        })
+    }
 }
 
 type Kept = HashMap<ConnectionId, (Duration, Arc<ConnectionAccess>)>;
@@ -218,7 +233,7 @@ impl Vendors {
     ) -> Result<VendorClient, VendorError> {
         let options = ClientOptions {
             newer_api,
-            overridden: way.overridden.is_some(),
+            overridden: way.overridden.is_some() || way.allows(&base_url),
             timeout: way.timeout,
             permits,
             ..ClientOptions::new(integration, base_url, self.store.environment().clone())
@@ -290,6 +305,7 @@ fn way(
     Ok(Way {
         overridden: options.base_url.clone(),
         newer_overridden: options.public_base_url.clone(),
+        private_hosts: options.private_hosts.clone(),
         share,
         backoff: Backoff { min, max },
         polling,

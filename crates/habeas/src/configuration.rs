@@ -208,6 +208,7 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
         let retry_min = reader.optional(&path("retry_min_ms"), values::MILLISECONDS);
         let retry_max = reader.optional(&path("retry_max_ms"), values::MILLISECONDS);
         let budget = reader.optional(&path("budget"), values::BUDGET);
+        let private_hosts = reader.list(&path("private_hosts"), values::HOST);
         let poll_min = reader.optional(&path("poll_min_ms"), values::MILLISECONDS);
         let poll_max = reader.optional(&path("poll_max_ms"), values::MILLISECONDS);
         let public_base_url = reader.optional(&path("public_base_url"), values::VENDOR_URL);
@@ -229,6 +230,7 @@ fn integrations(reader: &mut Reader, known: &[&'static str]) -> BTreeMap<String,
         let options = IntegrationOptions {
             base_url,
             public_base_url,
+            private_hosts,
             retry_min: retry_min.map(Duration::from_millis),
             retry_max: retry_max.map(Duration::from_millis),
             budget,

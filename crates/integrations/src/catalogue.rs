@@ -15,6 +15,7 @@ impl Default for Catalogue {
                 Box::new(crate::readycloud::ReadyCloud),
                 Box::<crate::qualtrics::Qualtrics>::default(),
                 Box::new(crate::segment_config::SegmentConfig),
+                Box::new(crate::webhook::Webhook),
                 Box::new(crate::direct_contact::DirectContact),
             ],
         }

@@ -1,5 +1,6 @@
 //! The contract between the engine and a vendor's folder.
 
+mod callback;
 mod check;
 mod detection;
 mod jobs;
@@ -19,6 +20,7 @@ use crate::client::VendorClient;
 use crate::error::VendorError;
 use crate::manifest::Manifest;
 
+pub use callback::{Callback, CallbackEnd, CallbackHead, CallbackRefused};
 pub use check::{CheckReport, PermissionReport, PermissionState};
 pub(crate) use detection::harmless;
 pub use detection::{Confidence, DetectedSystem, Detection, Evidence, SystemKind};
@@ -52,6 +54,22 @@ pub trait Integration: fmt::Debug + Send + Sync {
     fn contact(&self, settings: &Settings) -> Option<String> {
         let _ = settings;
         None
+    }
+
+    /// Reads a call by which the system tells that it is done, if it is genuine; `settings` are those of the connection that
+    /// it was sent to.
+    ///
+    /// # Errors
+    /// If it is not genuine, too old, or cannot be read.
+    fn callback(
+        &self,
+        settings: &Settings,
+        head: CallbackHead<'_>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<Callback, CallbackRefused> {
+        let _ = (settings, head, body, now);
+        Err(CallbackRefused::NotOffered)
     }
 
     /// A connector for normalised settings.

@@ -14,14 +14,15 @@ pub mod readycloud;
 pub mod segment_config;
 #[cfg(test)]
 mod testing;
+pub mod webhook;
 
 pub use catalogue::Catalogue;
 pub use client::{Call, ClientOptions, Permits, Reply, Transport, Unlimited, VendorAnswer, VendorClient};
 pub use connector::{
-    Caution, CheckReport, Collected, Confidence, Connector, Cursor, Deleted, DetectedSystem, Detection,
-    Erased, ErasureException, Evidence, Export, FUTURE_DATA, FoundFile, FoundRecord, Integration, Job, Match,
-    NotHeld, PermissionReport, PermissionState, Presence, Preview, Progress, Residual, ScanPage,
-    SettingError, Settings, Subject, SystemKind,
+    Callback, CallbackEnd, CallbackHead, CallbackRefused, Caution, CheckReport, Collected, Confidence,
+    Connector, Cursor, Deleted, DetectedSystem, Detection, Erased, ErasureException, Evidence, Export,
+    FUTURE_DATA, FoundFile, FoundRecord, Integration, Job, Match, NotHeld, PermissionReport, PermissionState,
+    Presence, Preview, Progress, Residual, ScanPage, SettingError, Settings, Subject, SystemKind,
 };
 pub use error::{ErrorKind, Retry, VendorError};
 pub use manifest::{

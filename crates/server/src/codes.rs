@@ -59,6 +59,12 @@ codes! {
     IDEMPOTENCY_MISMATCH, "idempotency_mismatch", Some(S::UNPROCESSABLE_ENTITY), "The Idempotency-Key was used for something else";
     IDEMPOTENCY_RACE, "idempotency_race", Some(S::CONFLICT), "The same creation is under way";
     NAME_TAKEN, "name_taken", Some(S::CONFLICT), "The name is in use";
+    CALLBACK_FORGED, "callback_forged", Some(S::UNAUTHORIZED), "The callback is not signed with the connection's secret";
+    CALLBACK_OUT_OF_TIME, "callback_out_of_time", Some(S::UNAUTHORIZED), "The callback is too old, or from the future";
+    CALLBACK_REPEATED, "callback_repeated", Some(S::CONFLICT), "The callback was taken before";
+    CALLBACK_JOB_UNKNOWN, "callback_job_unknown", Some(S::NOT_FOUND), "The connection has no such job";
+    CALLBACK_TOO_LATE, "callback_too_late", Some(S::CONFLICT), "The job is over already";
+    CALLBACK_ON_HOLD, "callback_on_hold", Some(S::SERVICE_UNAVAILABLE), "Nothing is taken while the request is on hold";
     NO_DETECTION, "no_detection", Some(S::CONFLICT), "The connection shows no other systems";
     CONNECTION_CHANGED, "connection_changed", Some(S::CONFLICT), "Somebody else changed the connection meanwhile";
     CONNECTION_IN_USE, "connection_in_use", Some(S::CONFLICT), "Unfinished runs need the connection";

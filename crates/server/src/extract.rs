@@ -147,6 +147,7 @@ macro_rules! path_ids {
 
 path_ids! {
     ApiKeyId, "API key";
+    ConnectionId, "connection";
     MailId, "mail";
     RecordId, "record";
     RequestId, "request";

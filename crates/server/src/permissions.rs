@@ -36,6 +36,8 @@ pub static OPERATIONS: &[Operation] = &[
     ("patch", "/api/v1/connections/{id}", Permission(P::ManageConnections)),
     ("delete", "/api/v1/connections/{id}", Permission(P::ManageConnections)),
     ("post", "/api/v1/connections/{id}/check", Permission(P::ManageConnections)),
+    // Proven by a signature.
+    ("post", "/api/v1/connections/{id}/callback", Nothing),
     ("post", "/api/v1/connections/{id}/detect", Permission(P::DetectSystems)),
     ("get", "/api/v1/requests", Permission(P::ReadRequests)),
     ("post", "/api/v1/requests", Permission(P::CreateRequests)),

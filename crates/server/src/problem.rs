@@ -4,6 +4,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 use habeas_casework::api_keys::KeyRefused;
+use habeas_casework::callbacks::CallbackProblem;
 use habeas_casework::{CaseworkError, FieldError};
 use habeas_domain::plan::PlanRefused;
 use habeas_integrations::{ErrorKind, VendorError};
@@ -190,6 +191,7 @@ impl From<CaseworkError> for Problem {
                 Self::new(codes::CONNECTION_IN_USE, detail).with("runs", runs).with("requests", shown)
             }
             CaseworkError::ConnectionChanged { .. } => Self::new(codes::CONNECTION_CHANGED, detail),
+            CaseworkError::Callback(problem) => Self::new(callback_code(problem), detail),
             CaseworkError::NoDetection { .. } => Self::new(codes::NO_DETECTION, detail),
             CaseworkError::NameTaken { id, .. } => {
                 Self::new(codes::NAME_TAKEN, detail).with("connection_id", id.to_string())
@@ -210,6 +212,17 @@ impl From<CaseworkError> for Problem {
             CaseworkError::Forgotten(_) => Self::new(codes::FORGOTTEN, detail),
             CaseworkError::Store(error) => Self::from_store(&error),
         }
+    }
+}
+
+const fn callback_code(problem: CallbackProblem) -> Code {
+    match problem {
+        CallbackProblem::Forged => codes::CALLBACK_FORGED,
+        CallbackProblem::OutOfTime => codes::CALLBACK_OUT_OF_TIME,
+        CallbackProblem::Repeated => codes::CALLBACK_REPEATED,
+        CallbackProblem::JobUnknown => codes::CALLBACK_JOB_UNKNOWN,
+        CallbackProblem::TooLate => codes::CALLBACK_TOO_LATE,
+        CallbackProblem::OnHold => codes::CALLBACK_ON_HOLD,
     }
 }
 

@@ -386,6 +386,25 @@ pub async fn held(
         .collect()
 }
 
+/// Takes the work on an object over, whoever holds it: what its holder writes later finds another fence. `None` if there is
+/// none. The row stays locked until the unit ends, and has to be finished or postponed in it.
+///
+/// # Errors
+/// If the database fails.
+pub async fn take_over(connection: &mut Connection, object: &str) -> Result<Option<Lease>, StoreError> {
+    connection
+        .sql(sql!(
+            "UPDATE due_work SET fence = fence + 1, lease_until = 0 WHERE object_id = $1
+             RETURNING id, kind, object_id, fence, attempts, due_at"
+        ))
+        .text(object)
+        .first()
+        .await?
+        .as_ref()
+        .map(Lease::read)
+        .transpose()
+}
+
 /// Removes the work on objects, whoever holds it: what its holder writes later finds no row.
 ///
 /// # Errors

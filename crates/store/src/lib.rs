@@ -5,6 +5,7 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod callbacks;
 pub mod connection;
 pub mod connections;
 pub mod data_keys;

@@ -282,6 +282,30 @@ pub async fn accepted(connection: &mut Connection, at: ConnectionId) -> Result<V
         .collect()
 }
 
+/// The operations of a connection that its system calls by this job, the newest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn with_job(
+    connection: &mut Connection,
+    at: ConnectionId,
+    job: &str,
+) -> Result<Vec<Operation>, StoreError> {
+    connection
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM operations WHERE connection_id = $1 AND job = $2 ORDER BY id DESC"
+        )))
+        .text(at)
+        .text(job)
+        .rows()
+        .await?
+        .iter()
+        .map(Operation::read)
+        .collect()
+}
+
 /// Ends the accepted deletions of a connection that nobody waits for any more.
 ///
 /// # Errors

@@ -60,6 +60,8 @@ pub struct ConnectionCase {
     pub contact: Option<ContactCase>,
     /// The vendor's monthly quota; `None` where it has none.
     pub quota: Option<QuotaCase>,
+    /// Where the system tells that it is done; `None` where it does not.
+    pub callback_url: Option<String>,
 }
 
 impl Casework {
@@ -150,8 +152,13 @@ impl Casework {
                 })
             })
             .transpose()?;
+        let callback_url = profile.manifest.calls_back.then(|| {
+            let public_url = &self.rules.settings.public_url;
+            format!("{public_url}/api/v1/connections/{}/callback", profile.stored.id)
+        });
         Ok(ConnectionCase {
             contact,
+            callback_url,
             quota: profile.manifest.quota.map(|quota| QuotaCase { quota, used }),
             stored: profile.stored,
             manifest: profile.manifest,

@@ -181,7 +181,7 @@ fn fitting(batch: Batch, kinds: &[IdentifierType], members: &[Member]) -> (usize
     (members.len(), identifiers as u64)
 }
 
-pub(super) async fn members(
+pub(crate) async fn members(
     unit: &mut Unit,
     operations: Vec<OperationId>,
     which: Which,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::run::{RunAction, RunDetail};
-use habeas_domain::{OperationId, RequestId};
+use habeas_domain::{ConnectionId, OperationId, RequestId};
 use habeas_integrations::{Erased, ErasureException, Manifest, Residual, Verification};
 use habeas_store::due_work::{self, Postponement};
 use habeas_store::operations::{self, Operation, Which};
@@ -35,13 +35,44 @@ pub(super) async fn report(
         let accepted = operations::accepted(unit.connection(), operation.connection).await?;
         told.extend(accepted.iter().map(|accepted| accepted.id));
     }
-    let mut members = members(unit, told.iter().copied().collect(), Which::All).await?;
+    let members = members(unit, told.iter().copied().collect(), Which::All).await?;
     let requests: BTreeSet<RequestId> = members.values().flatten().map(|member| member.request).collect();
     changes.lock(unit, requests.iter().copied()).await?;
     let key = (lease.id, lease.fence);
     if due_work::held(unit.connection(), [key]).await?.is_empty() {
         return Ok(());
     }
+    end_jobs(unit, changes, operation.connection, Ended { told, ended, members, recovered }).await?;
+    let left = operations::accepted(unit.connection(), operation.connection).await?;
+    if left.is_empty() {
+        // Whoever accepts a job at this moment waits for this row, and puts it there again.
+        due_work::finish(unit.connection(), [key]).await?;
+    } else {
+        let is_new = left.iter().any(|job| !looked_at.contains(&job.id));
+        let next_at = if is_new { next_at.min(soonest) } else { next_at };
+        let later = Postponement { id: lease.id, fence: lease.fence, next_at, attempts: 0 };
+        due_work::postpone(unit.connection(), [later]).await?;
+    }
+    Ok(())
+}
+
+/// Jobs that are over, and everyone who is to hear of it.
+struct Ended {
+    told: BTreeSet<OperationId>,
+    ended: Vec<(OperationId, JobEnd)>,
+    members: HashMap<OperationId, Vec<Member>>,
+    /// Whether an earlier look failed.
+    recovered: bool,
+}
+
+/// Ends accepted deletions of a connection; its requests are locked.
+async fn end_jobs(
+    unit: &mut Unit,
+    changes: &mut Changes,
+    connection: ConnectionId,
+    Ended { told, ended, mut members, recovered }: Ended,
+) -> Result<bool, CaseworkError> {
+    let requests: BTreeSet<RequestId> = members.values().flatten().map(|member| member.request).collect();
     // Whoever was handed over or stopped meanwhile has left: that decision stands.
     let served = operations::served(unit.connection(), told.iter().copied()).await?;
     for (id, members) in &mut members {
@@ -60,7 +91,7 @@ pub(super) async fn report(
     if recovered {
         shared::no_longer_retrying(changes)?;
     }
-    let manifest = changes.profiles(unit).await?.get(operation.connection)?.manifest;
+    let manifest = changes.profiles(unit).await?.get(connection)?.manifest;
     let sealer = Sealer::with(unit, &requests, false, true).await?;
     let mut saved = Vec::new();
     for (id, end) in ended {
@@ -91,17 +122,19 @@ pub(super) async fn report(
         saved.push(job);
     }
     operations::save(unit.connection(), &saved).await?;
-    let left = operations::accepted(unit.connection(), operation.connection).await?;
-    if left.is_empty() {
-        // Whoever accepts a job at this moment waits for this row, and puts it there again.
-        due_work::finish(unit.connection(), [key]).await?;
-    } else {
-        let is_new = left.iter().any(|job| !looked_at.contains(&job.id));
-        let next_at = if is_new { next_at.min(soonest) } else { next_at };
-        let later = Postponement { id: lease.id, fence: lease.fence, next_at, attempts: 0 };
-        due_work::postpone(unit.connection(), [later]).await?;
-    }
-    Ok(())
+    Ok(!saved.is_empty())
+}
+
+/// Ends one accepted deletion of which its system told by itself; its requests are locked. False if it was over before.
+pub(crate) async fn end_one(
+    unit: &mut Unit,
+    changes: &mut Changes,
+    operation: &Operation,
+    end: JobEnd,
+) -> Result<bool, CaseworkError> {
+    let members = members(unit, vec![operation.id], Which::All).await?;
+    let (told, ended) = ([operation.id].into(), vec![(operation.id, end)]);
+    end_jobs(unit, changes, operation.connection, Ended { told, ended, members, recovered: false }).await
 }
 
 /// The job is over: what that means for one of the people it served, maybe among others.

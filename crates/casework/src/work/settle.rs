@@ -25,7 +25,7 @@ use crate::files::{self, LargeFiles};
 use crate::names;
 
 /// Ends or postpones the due work of the reports; those whose lease was still held.
-pub(super) async fn whose_lease_is_held(
+pub(crate) async fn whose_lease_is_held(
     unit: &mut Unit,
     reports: Vec<Report>,
 ) -> Result<Vec<Report>, CaseworkError> {
@@ -69,7 +69,7 @@ fn goes_on_at(finding: &Finding, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
-pub(super) async fn settle(
+pub(crate) async fn settle(
     unit: &mut Unit,
     changes: &mut Changes,
     reports: Vec<Report>,

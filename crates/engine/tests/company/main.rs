@@ -29,3 +29,4 @@ mod running;
 mod sharing;
 mod traces;
 mod verification;
+mod webhooks;

@@ -21,6 +21,7 @@ use habeas_environment::Environment;
 use habeas_integrations::{Catalogue, Connector, Settings};
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_sandbox::readycloud::{ContactSpec, TokenSpec, fixtures};
+use habeas_sandbox::webhook;
 use habeas_sandbox::{Sandbox, SandboxOptions};
 use habeas_store::storage::Storage;
 use habeas_testing::TestDatabase;
@@ -56,6 +57,8 @@ pub(crate) enum System {
     ReadyCloud,
     Qualtrics,
     SegmentConfig,
+    /// A system of the company's own.
+    Webhook,
     /// Nothing that could be called: a person answers.
     DirectContact,
 }
@@ -66,6 +69,7 @@ impl System {
             Self::ReadyCloud => "readycloud",
             Self::Qualtrics => "qualtrics",
             Self::SegmentConfig => "segment_config",
+            Self::Webhook => "webhook",
             Self::DirectContact => "direct_contact",
         }
     }
@@ -82,6 +86,10 @@ impl System {
             Self::SegmentConfig => {
                 Settings::from_iter([("api_token", "sc-demo-token"), ("workspace_name", "acme-shop")])
             }
+            Self::Webhook => Settings::from_iter([
+                ("endpoint_url", "https://crm.example.test/habeas"),
+                ("signing_secret", webhook::fixtures::SECRET),
+            ]),
             Self::DirectContact => Settings::from_iter([("processor_email", "owner@shop.example.test")]),
         }
     }
@@ -263,6 +271,8 @@ impl Company {
         sandbox.readycloud().set_limits(setup.limit, setup.limit);
         sandbox.qualtrics().lift_limits();
         sandbox.segment_config().set_limit(setup.limit);
+        let timestamps_checked = Some(setup.pace == Pace::SharedWithDates);
+        sandbox.webhook().turn(webhook::KnobsPatch { timestamps_checked, ..webhook::KnobsPatch::default() });
         let (time, environment) = Time::of(setup.pace, &sandbox);
         for (token, client, organisation) in [
             (MAIN_TOKEN, fixtures::CLIENT_ID, fixtures::MAIN_ORG),
@@ -496,6 +506,7 @@ async fn open(
         ("readycloud".to_owned(), at(&addresses.readycloud)),
         ("qualtrics".to_owned(), at(&addresses.qualtrics)),
         ("segment_config".to_owned(), at(&addresses.segment_config)),
+        ("webhook".to_owned(), at(&format!("{}/habeas", addresses.webhook))),
     ]);
     let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, LEASE).unwrap();
     let settings = CaseworkSettings {

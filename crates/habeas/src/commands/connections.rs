@@ -169,6 +169,7 @@ fn show(global: &Global, one: &Value) -> anyhow::Result<()> {
         ("deletion completes", text(one, "/deletion_completion")),
         ("contact", contact(one)),
         ("this month", quota(one)),
+        ("callbacks go to", text(one, "/callback_url")),
         ("checked", text(one, "/checked_at")),
         ("failing since", text(one, "/failing_since")),
         ("error", text(one, "/error/message")),

@@ -80,6 +80,11 @@ text_kind!(MAIL: MailUrl, "\"outbox\", \"smtp://USER:PASSWORD@HOST:PORT\" or \"s
     text.parse().ok()
 });
 text_kind!(MAILBOX: String, "a mailbox: \"a@b\" or \"Name <a@b>\"", |text: &str| is_mailbox(text).then(|| text.to_owned()));
+text_kind!(HOST: String, "a host, with a port if only that one is meant: \"crm.internal\" or \"10.0.0.5:8443\"", |text: &str| {
+    let url = Url::parse(&format!("https://{text}/")).ok()?;
+    let is_alone = url.host().is_some() && url.path() == "/" && url.username().is_empty() && url.password().is_none();
+    (is_alone && !text.contains('/')).then(|| text.to_ascii_lowercase())
+});
 text_kind!(NETWORK: IpNet, "addresses or networks, for example \"10.0.0.0/8\"", network);
 
 whole_kind!(WORKERS, 0..=1024, "a whole number from 0 to 1024");

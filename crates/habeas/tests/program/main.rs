@@ -16,3 +16,4 @@ mod requests;
 mod serving;
 mod traces;
 mod transports;
+mod webhooks;

@@ -85,6 +85,15 @@ impl Call {
         self.secret_header(AUTHORIZATION, &value)
     }
 
+    /// Sends `value` in a header.
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) => drop(self.headers.insert(HeaderName::from_static(name), value)),
+            Err(_) => self = self.failing(fault::unsendable("one of its headers cannot be written")),
+        }
+        self
+    }
+
     /// Sends `value` in a header that does not print.
     pub fn secret_header(mut self, name: HeaderName, value: &str) -> Self {
         match HeaderValue::from_str(value) {
@@ -103,6 +112,11 @@ impl Call {
             Ok(bytes) => self.with_body("application/json", bytes),
             Err(_) => self.failing(fault::unsendable("its body cannot be written as JSON")),
         }
+    }
+
+    /// Sends these bytes, which are JSON already: what is signed must be sent as it was signed.
+    pub fn json_bytes(self, bytes: Vec<u8>) -> Self {
+        self.with_body("application/json", bytes)
     }
 
     /// Sends `fields` as a form.

@@ -66,23 +66,34 @@ pub struct Erased {
 
 /// Identifiers for which the vendor held nothing. Never prints them.
 #[derive(Default)]
-pub struct NotHeld(Vec<(IdentifierType, String)>);
+pub struct NotHeld {
+    values: Vec<(IdentifierType, String)>,
+    is_everything: bool,
+}
 
 impl NotHeld {
     /// Adds a value as the vendor wrote it.
     pub fn add(&mut self, kind: IdentifierType, value: &str) {
-        self.0.push((kind, kind.comparable(value)));
+        self.values.push((kind, kind.comparable(value)));
+    }
+
+    /// Of a job that served one person: nothing was held under any identifier.
+    pub fn everything(&mut self) {
+        self.is_everything = true;
     }
 
     /// Whether every identifier of these kinds that the subject has is among them.
     #[must_use]
     pub fn covers(&self, subject: &Subject, kinds: &[IdentifierType]) -> bool {
+        if self.is_everything {
+            return true;
+        }
         let mut any = false;
         for kind in kinds {
             for value in subject.values(*kind) {
                 any = true;
                 let value = kind.comparable(value);
-                if !self.0.iter().any(|(known, other)| known == kind && *other == value) {
+                if !self.values.iter().any(|(known, other)| known == kind && *other == value) {
                     return false;
                 }
             }
@@ -93,7 +104,7 @@ impl NotHeld {
 
 impl fmt::Debug for NotHeld {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "NotHeld({})", self.0.len())
+        write!(formatter, "NotHeld({})", self.values.len())
     }
 }
 

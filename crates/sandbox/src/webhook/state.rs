@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use jiff::Timestamp;
 
 use super::callbacks::Delivery;
-use super::jobs::{CallingBack, Job, JobKind, JobRecord, Outcome, Wanted};
+use super::jobs::{CallingBack, Job, JobKind, JobRecord, JobState, Outcome, Wanted};
 use super::knobs::{JobNames, Knobs};
 use super::messages::Messages;
 use super::people::People;
@@ -164,7 +164,10 @@ impl State {
         let since_ms = u64::try_from(since.as_millisecond()).unwrap_or(0);
         let compared =
             |job: &Job| if self.knobs.timestamps_checked { job.accepted_ms } else { job.sent_ms() };
-        let found = |job: &&Job| !job.forgotten && job.deletes(identifiers) && compared(job) >= since_ms;
+        let has_failed = |job: &Job| job.outcome().is_some_and(|outcome| outcome.state() == JobState::Failed);
+        let found = |job: &&Job| {
+            !job.forgotten && job.deletes(identifiers) && compared(job) >= since_ms && !has_failed(job)
+        };
         self.jobs.iter().rev().find(found).map(|job| job.name.as_str())
     }
 

@@ -11,6 +11,7 @@ use crate::state::ServerState;
 mod api_keys;
 mod audit;
 mod bulk;
+mod callbacks;
 mod certificate;
 mod connections;
 mod documents;
@@ -48,6 +49,7 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         ))
         .routes(routes!(connections::check_connection))
         .routes(routes!(connections::detect_systems))
+        .routes(routes!(callbacks::take_callback).layer(large))
         .routes(routes!(requests::list_requests, requests::create_request))
         .routes(routes!(bulk::create_requests).layer(large))
         .routes(routes!(requests::search_requests))

@@ -224,6 +224,8 @@ pub(crate) struct ConnectionShape {
     contact: Option<ContactShape>,
     /// What the vendor counts by the month; null where it counts nothing.
     quota: Option<QuotaShape>,
+    /// Where the system tells that it is done, signed with the connection's secret; null where it does not.
+    callback_url: Option<String>,
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -327,6 +329,7 @@ impl From<ConnectionCase> for ConnectionShape {
                 limit: case.quota.limit,
                 used: case.used,
             }),
+            callback_url: case.callback_url,
             created_at: case.stored.created_at,
         }
     }

@@ -21,7 +21,8 @@ async fn a_connection_is_made_shown_and_removed() {
             "checked_at": "2026-06-01T09:00:00Z", "failing_since": null, "warnings": [],
             "permissions": [{"permission": "contacts", "state": "granted",
                              "needed_for": "Finding a person's contacts and deleting them"}],
-            "deletion_completion": null, "contact": null, "quota": null, "created_at": "2026-06-01T09:00:00Z",
+            "deletion_completion": null, "contact": null, "quota": null, "callback_url": null,
+            "created_at": "2026-06-01T09:00:00Z",
             "capabilities": {"access": "api", "deletion": "api", "system_detection": "off"},
         })
     );

@@ -121,7 +121,7 @@ async fn each_role_alone_may_do_exactly_what_the_table_says() {
             let grants = (*method, *path) == ("post", "/api/v1/api-keys") && *role != Role::SuperAdmin;
             if allowed && !grants {
                 assert_ne!(answer.status, 403, "{role} {method} {path}: {}", answer.text);
-                assert_ne!(answer.status, 401, "{role} {method} {path}");
+                assert!(!answer.text.contains("key_invalid"), "{role} {method} {path}");
                 assert!(!answer.status.is_server_error(), "{role} {method} {path}: {}", answer.text);
             } else {
                 let problem = answer.refused(403, "role_missing");
@@ -163,7 +163,7 @@ async fn without_a_key_nothing_below_the_api_answers() {
         let call = request(&method.to_uppercase(), &at, None, body.as_ref());
         let answer = World::send(&world.network, call).await;
         if *need == Need::Nothing {
-            assert_ne!(answer.status, 401, "{method} {path}");
+            assert!(!answer.text.contains("key_invalid"), "{method} {path}");
         } else {
             answer.refused(401, "key_invalid");
             assert_eq!(answer.header("www-authenticate"), "Bearer");

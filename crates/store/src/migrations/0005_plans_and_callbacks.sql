@@ -9,3 +9,6 @@ CREATE TABLE callbacks (
     PRIMARY KEY (connection_id, message_id)
 );
 CREATE INDEX callbacks_by_age ON callbacks (received_at);
+
+-- By which name a system calls the work that it was given.
+CREATE INDEX operations_by_job ON operations (connection_id, job);

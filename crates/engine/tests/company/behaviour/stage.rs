@@ -6,7 +6,7 @@ use std::fmt;
 use habeas_domain::run::RunDetail;
 use habeas_domain::{Outcome, RequestId, RequestState, Right, RunStatus};
 use habeas_integrations::{AccessMethod, Catalogue, Manifest, Verification};
-use habeas_sandbox::{qualtrics, segment_config};
+use habeas_sandbox::{qualtrics, segment_config, webhook};
 use habeas_testing::TestDatabase;
 
 use crate::support::{Company, Process, Setup, System, TOKEN, operator};
@@ -103,6 +103,17 @@ impl Stage {
                 assert!(sandbox.segment_config().receive(&event).unwrap());
                 String::new()
             }
+            System::Webhook => {
+                let user_id = format!("u-somebody-{number}");
+                let spec = webhook::PersonSpec {
+                    user_id: user_id.clone(),
+                    email: Some(email.clone()),
+                    orders: 1,
+                    ..webhook::PersonSpec::default()
+                };
+                sandbox.webhook().add_person(spec).unwrap();
+                user_id
+            }
             System::DirectContact => String::new(),
         };
         Person { email, key }
@@ -118,6 +129,7 @@ impl Stage {
                 let segment = sandbox.segment_config();
                 !segment.user_ids_with_email(segment_config::fixtures::WORKSPACE, email).is_empty()
             }
+            System::Webhook => !sandbox.webhook().people_with(email).is_empty(),
             System::DirectContact => false,
         }
     }
@@ -129,6 +141,7 @@ impl Stage {
             System::ReadyCloud => self.company.deletions_of(&person.key).1,
             System::Qualtrics => sandbox.qualtrics().erasures_accepted(&person.email),
             System::SegmentConfig => sandbox.segment_config().accepted_for_deletion(&person.email),
+            System::Webhook => sandbox.webhook().accepted_for_deletion(&person.email),
             System::DirectContact => 0,
         }
     }
@@ -139,6 +152,7 @@ impl Stage {
         match self.system {
             System::ReadyCloud => drop(sandbox.readycloud().remove_contact(&person.key)),
             System::Qualtrics => drop(sandbox.qualtrics().remove_contact(&person.key)),
+            System::Webhook => drop(sandbox.webhook().remove_person(&person.key)),
             System::SegmentConfig | System::DirectContact => {}
         }
     }

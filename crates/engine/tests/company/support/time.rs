@@ -11,12 +11,14 @@ use habeas_sandbox::Sandbox;
 use jiff::Timestamp;
 
 /// In which time a company lives.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pace {
     /// It stands still until the test moves it.
     StandingStill,
     /// The vendor's, which sleepers move on.
     Shared,
+    /// The same, and the vendor's dates as well: where messages in both directions name their time.
+    SharedWithDates,
     /// Everybody's: for an engine that runs.
     Real,
 }
@@ -36,8 +38,8 @@ impl Time {
                 let (clock, environment) = habeas_testing::environment();
                 (Self::Still(clock), environment)
             }
-            Pace::Shared => {
-                let shared = SharedTime::new(sandbox);
+            Pace::Shared | Pace::SharedWithDates => {
+                let shared = SharedTime::new(sandbox, pace == Pace::SharedWithDates);
                 let randomness = Arc::new(SeededRandomness::new(1));
                 (Self::Shared(shared.clone()), Environment::new(Arc::new(shared), randomness))
             }
@@ -81,15 +83,19 @@ impl Time {
 pub(crate) struct SharedTime {
     vendor: habeas_sandbox::Clock,
     origin_ms: u64,
+    /// What is read where the vendor's clock shows the origin.
+    start_ms: i64,
     sleepers: Arc<Mutex<BTreeSet<(Duration, u64)>>>,
     tickets: Arc<AtomicU64>,
 }
 
 impl SharedTime {
-    fn new(sandbox: &Sandbox) -> Self {
+    fn new(sandbox: &Sandbox, with_dates: bool) -> Self {
         let vendor = sandbox.clock().clone();
         let origin_ms = vendor.now_ms();
-        Self { vendor, origin_ms, sleepers: Arc::default(), tickets: Arc::default() }
+        let start: Timestamp = habeas_testing::START.parse().unwrap();
+        let start_ms = if with_dates { i64::try_from(origin_ms).unwrap() } else { start.as_millisecond() };
+        Self { vendor, origin_ms, start_ms, sleepers: Arc::default(), tickets: Arc::default() }
     }
 
     fn is_next(&self, sleeper: (Duration, u64)) -> bool {
@@ -111,9 +117,8 @@ impl Drop for Place {
 
 impl Clock for SharedTime {
     fn now(&self) -> Timestamp {
-        let start: Timestamp = habeas_testing::START.parse().unwrap();
         let elapsed = i64::try_from(self.monotonic().as_millis()).unwrap();
-        Timestamp::from_millisecond(start.as_millisecond() + elapsed).unwrap()
+        Timestamp::from_millisecond(self.start_ms + elapsed).unwrap()
     }
 
     fn monotonic(&self) -> Duration {
