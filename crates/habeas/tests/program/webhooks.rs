@@ -7,9 +7,14 @@ use crate::support::{Place, Sandbox, words};
 
 const SECRET: &str = "whsec_aGFiZWFzLXNhbmRib3gtd2ViaG9vay1maXJzdC1rZXk=";
 
+#[expect(clippy::disallowed_methods, reason = "the test calls the product, as a system would")]
+fn http() -> reqwest::Client {
+    reqwest::Client::new()
+}
+
 async fn control(sandbox: &Sandbox, method: &str, path: &str, body: Option<Value>) -> Value {
     let address = format!("{}{path}", sandbox.address("control"));
-    let call = reqwest::Client::new().request(method.parse().unwrap(), address);
+    let call = http().request(method.parse().unwrap(), address);
     let call = match body {
         Some(body) => call.json(&body),
         None => call,
@@ -52,7 +57,7 @@ fn a_system_in_the_private_network_is_reached_once_the_operator_allows_it_and_ca
         let answers: Vec<&Value> =
             sent["callbacks"].as_array().unwrap().iter().map(|one| &one["status"]).collect();
         assert_eq!(answers, [&json!(202)]);
-        let forged = reqwest::Client::new().post(&callback).body("{}").send().await.unwrap();
+        let forged = http().post(&callback).body("{}").send().await.unwrap();
         assert_eq!(forged.status(), 401);
         let problem: Value = forged.json().await.unwrap();
         assert_eq!(problem["code"], "callback_forged");
