@@ -269,7 +269,7 @@ impl Mail<'_> {
     }
 }
 
-/// Tells the privacy team that a connection does not work: the only mail that is about no request.
+/// Tells the privacy team that a connection does not work. Mails about connections are about no request.
 #[derive(Template)]
 #[template(path = "mails/connection_failing.txt", escape = "none")]
 struct ConnectionFailing<'a> {
@@ -291,6 +291,30 @@ pub fn connection_failing(
 ) -> Rendered {
     letterhead
         .written(|head| ConnectionFailing { head, connection, integration, since: &since, problem }.render())
+}
+
+/// Tells the privacy team that a connection's credentials end.
+#[derive(Template)]
+#[template(path = "mails/connection_expiring.txt", escape = "none")]
+struct ConnectionExpiring<'a> {
+    head: &'a Head<'a>,
+    connection: &'a str,
+    integration: &'a str,
+    name: &'a str,
+    expires_at: &'a Timestamp,
+}
+
+/// Tells the privacy team when a connection's credentials end. `integration` is its title and its name.
+#[must_use]
+pub fn connection_expiring(
+    letterhead: &Letterhead<'_>,
+    connection: &str,
+    (integration, name): (&str, &str),
+    expires_at: Timestamp,
+) -> Rendered {
+    letterhead.written(|head| {
+        ConnectionExpiring { head, connection, integration, name, expires_at: &expires_at }.render()
+    })
 }
 
 impl Letterhead<'_> {

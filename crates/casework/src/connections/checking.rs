@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use habeas_documents::mail::{Letterhead, connection_failing};
+use habeas_documents::mail::{Letterhead, Rendered, connection_expiring, connection_failing};
 use habeas_domain::capability::Handling;
 use habeas_domain::{Actor, ConnectionId, Permission};
 use habeas_integrations::{
@@ -29,6 +29,10 @@ const HOURS_AFTER_FAILURE: i64 = 1;
 const HOURS_UNTIL_TOLD: i64 = 48;
 /// The kind of the mail that tells them.
 const FAILING: &str = "connection_failing";
+/// How many days before credentials end the privacy team is told, each time anew (PRODUCT, connections).
+const DAYS_BEFORE_THE_END: [i64; 3] = [1, 7, 30];
+/// The kind of the mail that tells them.
+const EXPIRING: &str = "connection_expiring";
 
 impl Casework {
     /// Checks a connection now.
@@ -85,7 +89,11 @@ impl Casework {
                     if let Some(report) = report {
                         learn(unit, id, checked, &report).await?;
                     }
+                    let expires_at = outcome.as_ref().ok().and_then(|report| report.expires_at);
                     save_check(unit, &actor, id, manifest, outcome, lease).await?;
+                    if let Some(expires_at) = expires_at {
+                        tell_of_expiry(unit, &rules, id, manifest, expires_at).await?;
+                    }
                     tell_of_failure(unit, &rules, id, manifest).await
                 })
             })
@@ -168,22 +176,57 @@ async fn tell_of_failure(
     }
     let said = stored.warnings.as_array().and_then(|said| said.first()).and_then(serde_json::Value::as_str);
     let problem = said.unwrap_or("the vendor account lacks a permission that is needed");
-    let letterhead =
-        Letterhead { company: &rules.settings.company, time_zone: rules.settings.time_zone.clone() };
-    let written = connection_failing(&letterhead, &stored.name, manifest.title, since, problem);
+    let written = connection_failing(&letterhead(rules), &stored.name, manifest.title, since, problem);
+    write_to_team(unit, id, FAILING, to, written).await?;
+    let data = json!({"since": since});
+    unit.record(Stream::Connection(id), &Actor::system(), "connection.failure_told", id, data);
+    Ok(())
+}
+
+/// Writes to the privacy team about credentials that end in 30, 7 or 1 days; once for each.
+async fn tell_of_expiry(
+    unit: &mut Unit,
+    rules: &Rules,
+    id: ConnectionId,
+    manifest: &Manifest,
+    expires_at: Timestamp,
+) -> Result<(), CaseworkError> {
+    let now = unit.now();
+    let begins = |days: &i64| expires_at.checked_sub(Span::new().hours(24 * days)).unwrap_or(Timestamp::MIN);
+    let since = DAYS_BEFORE_THE_END.iter().map(begins).find(|begins| *begins <= now);
+    let (Some(since), Some(to)) = (since.filter(|_| now < expires_at), rules.settings.team.clone()) else {
+        return Ok(());
+    };
+    if mails::was_written(unit.connection(), About::Connection(id), EXPIRING, since).await? {
+        return Ok(());
+    }
+    let stored = lock(unit, id).await?;
+    let integration = (manifest.title, manifest.name);
+    let written = connection_expiring(&letterhead(rules), &stored.name, integration, expires_at);
+    write_to_team(unit, id, EXPIRING, to, written).await?;
+    let data = json!({"expires_at": expires_at});
+    unit.record(Stream::Connection(id), &Actor::system(), "connection.expiry_told", id, data);
+    Ok(())
+}
+
+fn letterhead(rules: &Rules) -> Letterhead<'_> {
+    Letterhead { company: &rules.settings.company, time_zone: rules.settings.time_zone.clone() }
+}
+
+async fn write_to_team(
+    unit: &mut Unit,
+    id: ConnectionId,
+    kind: &'static str,
+    to: String,
+    written: Rendered,
+) -> Result<(), CaseworkError> {
     let keyring = unit.keyring();
     let key = data_keys::load_one(unit.connection(), &keyring, id, KeyPurpose::Settings).await?;
-    let mail = queued(unit, &key, about, "team", FAILING, &MailContent::new(to, written, None))?;
+    let content = MailContent::new(to, written, None);
+    let mail = queued(unit, &key, About::Connection(id), "team", kind, &content)?;
     mails::insert(unit.connection(), std::slice::from_ref(&mail)).await?;
     let work = handing_over(unit, mail.id);
     due_work::insert(unit.connection(), &[work]).await?;
-    unit.record(
-        Stream::Connection(id),
-        &Actor::system(),
-        "connection.failure_told",
-        id,
-        json!({"since": since}),
-    );
     Ok(())
 }
 

@@ -89,3 +89,13 @@ fn a_failing_connection_is_described_without_a_request() {
     assert!(mail.text.contains("the token was rejected Bcc"), "{}", mail.text);
     assert!(mail.html.contains("habeas connections edit"));
 }
+
+#[test]
+fn credentials_that_end_are_told_with_the_way_to_new_ones() {
+    let company = Company { name: "Acme".to_owned(), ..Company::default() };
+    let letterhead = Letterhead { company: &company, time_zone: TimeZone::UTC };
+    let ends = "2026-12-03T10:00:00Z".parse().unwrap();
+    let mail = connection_expiring(&letterhead, "web shop", ("ReadyCloud", "readycloud"), ends);
+    assert_eq!(mail.subject, "The credentials of \"web shop\" end on 3 December 2026, 10:00 UTC");
+    assert!(mail.text.contains("habeas integrations show readycloud"), "{}", mail.text);
+}

@@ -29,6 +29,7 @@ on_both_databases![
     a_forced_removal_leaves_out_what_a_review_had_chosen,
     a_forced_removal_breaks_off_an_erasure,
     the_team_is_told_once_of_a_connection_that_fails_for_two_days,
+    the_team_is_told_three_times_before_credentials_end,
 ];
 
 fn settings(token: &str) -> ConnectionChange {
@@ -265,5 +266,42 @@ async fn the_team_is_told_once_of_a_connection_that_fails_for_two_days(database:
     company.casework.remove_connection(&operator(), id, false).await.unwrap();
     company.engine.forget().await;
     assert!(company.outside.mailbox.received().is_empty(), "what was said of it is forgotten with it");
+    assert!(company.audit_is_whole().await);
+}
+
+async fn the_team_is_told_three_times_before_credentials_end(database: TestDatabase) {
+    let company = Company::new(database).await;
+    let id = company.connection.stored.id;
+    let told = || company.outside.mailbox.received().len();
+    let days = async |days: u64| {
+        for _ in 0..days {
+            company.time.advance_days(1);
+            company.engine.work_until_idle().await;
+        }
+    };
+    let pasted = |seconds: u64| {
+        settings(&format!(
+            "https://www.readycloud.com/api/v1/oauth2/auth_code#access_token={TOKEN}&expires_in={seconds}\
+             &token_type=bearer&scope=contact+company-read_only"
+        ))
+    };
+    company.casework.edit_connection(&operator(), id, pasted(40 * 86_400)).await.unwrap();
+    days(9).await;
+    assert_eq!(told(), 0);
+    days(4).await;
+    assert_eq!(told(), 1, "30 days before");
+    let mail = company.outside.mailbox.newest(TEAM);
+    assert!(mail.subject.starts_with("The credentials of \"shop\" end on "), "{}", mail.subject);
+    assert_eq!(company.casework.connection(&operator(), id).await.unwrap().stored.status, "degraded");
+    days(18).await;
+    assert_eq!(told(), 1);
+    days(4).await;
+    assert_eq!(told(), 2, "7 days before");
+    days(4).await;
+    assert_eq!(told(), 3, "1 day before");
+    // New ones: all is well again, and it is told anew when they end.
+    company.casework.edit_connection(&operator(), id, pasted(40 * 86_400)).await.unwrap();
+    days(12).await;
+    assert_eq!(told(), 4);
     assert!(company.audit_is_whole().await);
 }

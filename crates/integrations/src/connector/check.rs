@@ -1,5 +1,6 @@
 //! What a check of a connection shows.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::settings::Settings;
@@ -12,6 +13,8 @@ pub struct CheckReport {
     pub permissions: Vec<PermissionReport>,
     /// What works but deserves attention (token near its expiry).
     pub warnings: Vec<String>,
+    /// When the credentials end, where that is known.
+    pub expires_at: Option<Timestamp>,
     /// Settings that the check found out and nobody enters (which of a vendor's APIs a token opens). Kept with the others.
     pub learned: Vec<(&'static str, &'static str)>,
 }

@@ -38,6 +38,7 @@ impl ReadyCloudConnector {
 impl Connector for ReadyCloudConnector {
     async fn check(&self, now: Timestamp) -> Result<CheckReport, VendorError> {
         let mut report = check::permissions(&self.api).await?;
+        report.expires_at = self.token_expires_at;
         report.warnings.extend(check::expiry_warning(self.token_expires_at, now));
         Ok(report)
     }

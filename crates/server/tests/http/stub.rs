@@ -133,6 +133,7 @@ impl Connector for Vendor {
         match mood {
             Mood::Fine | Mood::Warns => Ok(CheckReport {
                 learned: Vec::new(),
+                expires_at: None,
                 permissions: vec![permission(PermissionState::Granted)],
                 warnings: (mood == Mood::Warns)
                     .then(|| "the token expires soon".to_owned())
@@ -141,6 +142,7 @@ impl Connector for Vendor {
             }),
             Mood::LacksPermission => Ok(CheckReport {
                 learned: Vec::new(),
+                expires_at: None,
                 permissions: vec![permission(PermissionState::Missing)],
                 warnings: Vec::new(),
             }),
