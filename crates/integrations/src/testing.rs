@@ -88,7 +88,11 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), act)
+    }
+
+    /// A server at an address of the test's choice.
+    pub(crate) fn on(listener: TcpListener, act: impl Fn(&Asked) -> Act + Send + Sync + 'static) -> Self {
         let base = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         let asked = Arc::<Mutex<Vec<Asked>>>::default();
         let (act, log) = (Arc::new(act), Arc::clone(&asked));

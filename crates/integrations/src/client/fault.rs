@@ -7,6 +7,7 @@ use http::StatusCode;
 use url::Url;
 
 use super::answer::VendorAnswer;
+use super::transport::Failure;
 use crate::error::{ErrorKind, Retry, VendorError};
 
 const WAIT: &str = "nothing needs to be done now; if it lasts, look at the vendor's status page";
@@ -131,31 +132,40 @@ pub(super) fn server_error(answer: &VendorAnswer) -> VendorError {
 }
 
 /// A failure below HTTP. Up to the end of the handshake nothing of the request has left the machine.
-pub(super) fn transport(error: &reqwest::Error, effect: bool) -> VendorError {
-    if error.is_builder() {
-        return unsendable("its address or a header is malformed");
-    }
-    if error.is_connect() {
-        return VendorError::new(
-            ErrorKind::Unavailable,
-            Retry::After(None),
-            "no connection to the vendor could be made; nothing was sent",
-            "if it lasts, check name resolution, firewall and certificates between this machine and the vendor",
-        );
-    }
-    let (retry, remedy) = after_sending(effect);
-    let message = if error.is_timeout() {
-        "the vendor did not answer in time"
-    } else {
-        "the connection to the vendor broke before its answer was complete"
+pub(super) fn transport(failure: Failure, effect: bool) -> VendorError {
+    let message = match failure {
+        Failure::Malformed => return unsendable("its address or a header is malformed"),
+        Failure::LeadsInside => return leads_inside(),
+        Failure::NotConnected => {
+            return VendorError::new(
+                ErrorKind::Unavailable,
+                Retry::After(None),
+                "no connection to the vendor could be made; nothing was sent",
+                "if it lasts, check name resolution, firewall and certificates between this machine and the vendor",
+            );
+        }
+        Failure::TimedOut => "the vendor did not answer in time",
+        Failure::Broken => "the connection to the vendor broke before its answer was complete",
     };
+    let (retry, remedy) = after_sending(effect);
     VendorError::new(ErrorKind::Unavailable, retry, message, remedy)
 }
 
+/// Waiting helps no more than with a mistyped name: either the name is wrong, or somebody has to allow it.
+fn leads_inside() -> VendorError {
+    VendorError::new(
+        ErrorKind::Configuration,
+        Retry::Never,
+        "the vendor's host name leads into a private network; nothing was sent",
+        "check the settings that the host name is made of, and what this server's name resolution says of it; only the \
+         server's operator can allow an address in a private network, by setting the integration's `base_url`",
+    )
+}
+
 /// An answer whose head came and whose body did not.
-pub(super) fn cut(answer: &VendorAnswer, error: &reqwest::Error) -> VendorError {
-    let mut fault = transport(error, answer.effect);
-    if !answer.effect && !error.is_timeout() {
+pub(super) fn cut(answer: &VendorAnswer, failure: Failure) -> VendorError {
+    let mut fault = transport(failure, answer.effect);
+    if !answer.effect && failure != Failure::TimedOut {
         fault.kind = ErrorKind::BadAnswer;
         "the vendor's answer was cut off".clone_into(&mut fault.message);
     }

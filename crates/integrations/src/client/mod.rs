@@ -11,9 +11,12 @@ mod call;
 mod fault;
 mod observe;
 mod permits;
+mod public_addresses;
+mod resolver;
 mod send;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,13 +29,12 @@ use url::{Host, Url};
 pub use answer::{Reply, VendorAnswer};
 pub use call::Call;
 pub use permits::{Permits, Unlimited};
+pub use transport::Transport;
+
+use transport::Way;
 
 use crate::error::VendorError;
 use crate::manifest::EndpointClass;
-
-/// How long a vendor may take to open a connection; the name resolution and the TLS handshake are part of
-/// it.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How a [`VendorClient`] behaves.
 #[derive(Clone, Debug)]
@@ -43,8 +45,8 @@ pub struct ClientOptions {
     pub base_url: Url,
     /// The host of the vendor's newer API, where it may be called.
     pub newer_api: Option<Url>,
-    /// Whether the server's operator set `base_url`: plain HTTP and loopback are allowed then, and only
-    /// then.
+    /// Whether the server's operator set `base_url`: plain HTTP, loopback and private networks are allowed then, and
+    /// only then.
     pub overridden: bool,
     /// How long one call may take from the first byte sent to the last byte read.
     pub timeout: Duration,
@@ -78,19 +80,6 @@ impl ClientOptions {
     }
 }
 
-/// Sockets, TLS and connection pool, shared by every [`VendorClient`] of the process. It can only be had
-/// from [`VendorClient::transport`], so no client can follow redirects by accident.
-#[derive(Clone)]
-pub struct Transport {
-    http: reqwest::Client,
-}
-
-impl fmt::Debug for Transport {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Transport")
-    }
-}
-
 /// The way to one vendor host. Cheap to clone; holds no secret.
 #[derive(Clone)]
 pub struct VendorClient {
@@ -100,7 +89,7 @@ pub struct VendorClient {
 #[derive(Clone)]
 struct Inner {
     options: ClientOptions,
-    transport: Transport,
+    way: Way,
 }
 
 impl VendorClient {
@@ -109,38 +98,28 @@ impl VendorClient {
     ///
     /// Redirects are never followed (a redirect would carry the token elsewhere), nothing is sent a second
     /// time behind the engine's back, and proxies named in the environment are not used: which hosts are
-    /// called is decided by the configuration alone.
+    /// called is decided by the configuration alone. Only public addresses are connected to, whatever a vendor's name
+    /// stands for, unless the server's operator set the vendor's address.
     ///
     /// # Errors
     /// If the system offers no usable TLS set-up.
-    #[expect(clippy::disallowed_methods, reason = "the one place where an HTTP client is made")]
     pub fn transport() -> Result<Transport, VendorError> {
         observe::describe();
-        reqwest::Client::builder()
-            .user_agent(concat!("habeas/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
-            .tcp_keepalive(Duration::from_secs(60))
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build()
-            .map(|http| Transport { http })
-            .map_err(|_| fault::no_transport())
+        Transport::new()
     }
 
     /// A client for the vendor at `options.base_url`.
     ///
     /// # Errors
     /// If the address cannot be a vendor's: a user, query or fragment in it, or, unless the operator set
-    /// it, anything but HTTPS to a host with a public-looking name.
+    /// it, anything but HTTPS to a host with a public-looking name. What the name stands for is judged when it is
+    /// connected to.
     pub fn new(options: ClientOptions, transport: Transport) -> Result<Self, VendorError> {
         for address in [Some(&options.base_url), options.newer_api.as_ref()].into_iter().flatten() {
             usable(address, options.overridden)?;
         }
-        Ok(Self { inner: Arc::new(Inner { options, transport }) })
+        let way = transport.way(options.overridden)?;
+        Ok(Self { inner: Arc::new(Inner { options, way }) })
     }
 
     /// The same client, asking `permits` for leave.
@@ -157,7 +136,7 @@ impl VendorClient {
     pub fn newer_api(&self) -> Option<Self> {
         let base_url = self.inner.options.newer_api.clone()?;
         let options = ClientOptions { base_url, newer_api: None, ..self.inner.options.clone() };
-        Some(Self { inner: Arc::new(Inner { options, transport: self.inner.transport.clone() }) })
+        Some(Self { inner: Arc::new(Inner { options, way: self.inner.way.clone() }) })
     }
 
     /// The address that every call stays below.

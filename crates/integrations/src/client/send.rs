@@ -9,6 +9,7 @@ use url::Url;
 use super::answer::{VendorAnswer, is_request_id};
 use super::call::Call;
 use super::observe::{Observation, Outcome};
+use super::transport::Failure;
 use super::{VendorClient, fault, observe};
 use crate::error::VendorError;
 use crate::manifest::EndpointClass;
@@ -97,17 +98,12 @@ async fn exchange(call: Call) -> Result<VendorAnswer, VendorError> {
     let Call { client, method, url, headers, body, effect, timeout, request_id_at, .. } = call;
     let options = &client.inner.options;
     let url = url?;
-    let mut request = client
-        .inner
-        .transport
-        .http
-        .request(method, url.clone())
-        .headers(headers)
-        .timeout(timeout.unwrap_or(options.timeout));
-    if let Some(body) = body {
-        request = request.body(body);
-    }
-    let mut response = request.send().await.map_err(|error| fault::transport(&error, effect))?;
+    let mut request = reqwest::Request::new(method, url.clone());
+    *request.headers_mut() = headers;
+    *request.timeout_mut() = Some(timeout.unwrap_or(options.timeout));
+    *request.body_mut() = body.map(Into::into);
+    let carried = client.inner.way.carry(request).await;
+    let mut response = carried.map_err(|failure| fault::transport(failure, effect))?;
 
     let status = response.status();
     let mut answer = VendorAnswer::new(status, response.headers(), options.environment.now());
@@ -160,7 +156,7 @@ async fn bounded(
     }
     // A vendor's promise is no reason to set memory aside: it grows with what really comes.
     let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(64 << 10));
-    while let Some(chunk) = response.chunk().await.map_err(|error| fault::cut(answer, &error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| fault::cut(answer, Failure::of(&error)))? {
         if body.len() + chunk.len() > bound {
             return Err(fault::too_large(answer, bound));
         }

@@ -1,5 +1,7 @@
 //! Egress rules, bounds and the classification of failures, over real sockets.
 
+mod resolving;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -363,7 +365,16 @@ async fn a_refusal_stays_one_when_its_body_is_lost() {
 #[case("https://vendor.example.test/base/", false, true)]
 #[case("http://vendor.example.test", false, false)]
 #[case("https://127.0.0.1", false, false)]
+#[case("https://127.0.0.1.", false, false)]
+#[case("https://127.1", false, false)]
+#[case("https://2130706433", false, false)]
+#[case("https://0x7f000001", false, false)]
+#[case("https://0177.0.0.1", false, false)]
+#[case("https://169.254.169.254", false, false)]
+#[case("https://1.1.1.1", false, false)]
 #[case("https://[::1]", false, false)]
+#[case("https://[::ffff:127.0.0.1]", false, false)]
+#[case("https://[2606:4700:4700::1111]", false, false)]
 #[case("https://localhost", false, false)]
 #[case("https://intranet", false, false)]
 #[case("https://metadata.google.internal", false, false)]
@@ -372,6 +383,7 @@ async fn a_refusal_stays_one_when_its_body_is_lost() {
 #[case("https://vendor.example.test/?a=b", false, false)]
 #[case("https://vendor.example.test/#a", false, false)]
 #[case("http://127.0.0.1:4602", true, true)]
+#[case("https://[::1]:4602", true, true)]
 #[case("http://localhost:4602/rc", true, true)]
 #[case("https://proxy.example.test", true, true)]
 #[case("ftp://proxy.example.test", true, false)]
