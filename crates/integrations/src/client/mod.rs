@@ -9,6 +9,8 @@
 mod answer;
 mod call;
 mod fault;
+#[cfg(feature = "testing")]
+pub mod in_memory;
 mod observe;
 mod permits;
 mod public_addresses;

@@ -1,5 +1,6 @@
 //! Egress rules, bounds and the classification of failures, over real sockets.
 
+mod in_memory;
 mod resolving;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::fault;
+#[cfg(feature = "testing")]
+use super::in_memory::StandIn;
 use super::resolver::{LeadsInside, PublicNames};
 use crate::error::VendorError;
 
@@ -48,6 +50,13 @@ impl Transport {
     pub(super) fn to_names(names: PublicNames) -> Self {
         Self { to_public: sockets(Some(names)).unwrap(), to_any: Arc::default() }
     }
+
+    /// Has `stand_in` answer in the place of every vendor.
+    #[cfg(feature = "testing")]
+    pub(super) fn standing_in(stand_in: Arc<dyn StandIn>) -> Self {
+        let way = Way::StandIn(stand_in);
+        Self { to_public: way.clone(), to_any: Arc::new(OnceLock::from(way)) }
+    }
 }
 
 impl fmt::Debug for Transport {
@@ -60,12 +69,16 @@ impl fmt::Debug for Transport {
 #[derive(Clone)]
 pub(super) enum Way {
     Sockets(reqwest::Client),
+    #[cfg(feature = "testing")]
+    StandIn(Arc<dyn StandIn>),
 }
 
 impl Way {
     pub(super) async fn carry(&self, request: reqwest::Request) -> Result<reqwest::Response, Failure> {
         match self {
             Self::Sockets(http) => http.execute(request).await.map_err(|error| Failure::of(&error)),
+            #[cfg(feature = "testing")]
+            Self::StandIn(stand_in) => stand_in.answer(request).await,
         }
     }
 }
