@@ -14,6 +14,8 @@ pub mod in_memory;
 mod observe;
 mod permits;
 mod public_addresses;
+#[cfg(feature = "testing")]
+pub mod recording;
 mod resolver;
 mod send;
 #[cfg(test)]

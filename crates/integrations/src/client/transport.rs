@@ -54,8 +54,13 @@ impl Transport {
     /// Has `stand_in` answer in the place of every vendor.
     #[cfg(feature = "testing")]
     pub(super) fn standing_in(stand_in: Arc<dyn StandIn>) -> Self {
-        let way = Way::StandIn(stand_in);
-        Self { to_public: way.clone(), to_any: Arc::new(OnceLock::from(way)) }
+        Self::standing_in_for_each(Arc::clone(&stand_in), stand_in)
+    }
+
+    /// The same with one for public addresses and one for any.
+    #[cfg(feature = "testing")]
+    pub(super) fn standing_in_for_each(to_public: Arc<dyn StandIn>, to_any: Arc<dyn StandIn>) -> Self {
+        Self { to_public: Way::StandIn(to_public), to_any: Arc::new(Way::StandIn(to_any).into()) }
     }
 }
 
