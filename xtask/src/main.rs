@@ -3,6 +3,7 @@
 
 mod browser;
 mod demo;
+mod fuzz;
 mod mail_server;
 mod people;
 mod postgres;
@@ -22,6 +23,11 @@ const COMMANDS: &[Command] = &[
         name: "demo",
         about: "runs the product with simulated vendors; --once ends after the requests are closed",
         run: demo::run,
+    },
+    Command {
+        name: "fuzz",
+        about: "answers in the vendors' place, --seconds N for each TARGET (60, all)",
+        run: fuzz::run,
     },
     Command { name: "test", about: "installs what the tests need and runs all of them", run: test::run },
     Command {

@@ -8,6 +8,8 @@ pub mod client;
 pub mod connector;
 pub mod direct_contact;
 pub mod error;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 pub mod manifest;
 pub mod qualtrics;
 pub mod readycloud;

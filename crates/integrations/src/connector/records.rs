@@ -60,12 +60,17 @@ impl FoundFile {
             .filter(|character| !character.is_control() && !"<>\"|?*".contains(*character))
             .filter(|character| !turns_text(*character))
             .collect();
-        let plain = shortened(plain.trim().trim_matches('.').trim());
+        let plain =
+            shortened(plain.trim_matches(|character: char| character == '.' || character.is_whitespace()));
         let name = if plain.is_empty() { "file".to_owned() } else { plain };
         let is_type = |text: &str| {
             text.len() <= 100
-                && text.split_once('/').is_some_and(|(kind, detail)| !kind.is_empty() && !detail.is_empty())
-                && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/.+-".contains(&byte))
+                && text.split_once('/').is_some_and(|(kind, detail)| {
+                    [kind, detail].iter().all(|part| {
+                        !part.is_empty()
+                            && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".+-".contains(&byte))
+                    })
+                })
         };
         let media_type = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let media_type =
@@ -171,6 +176,7 @@ mod tests {
     #[case("../../etc/passwd", "passwd")]
     #[case("C:\\Users\\Ana\\letter.pdf", "letter.pdf")]
     #[case("..", "file")]
+    #[case(". .letter. .", "letter")]
     #[case("", "file")]
     #[case("a\r\nb\0.txt", "ab.txt")]
     #[case("<script>alert(1).txt", "scriptalert(1).txt")]
@@ -178,6 +184,16 @@ mod tests {
     #[case("Müller Ж 漢字.csv", "Müller Ж 漢字.csv")]
     fn names(#[case] given: &str, #[case] kept: &str) {
         assert_eq!(FoundFile::new(given, "", Vec::new()).name, kept);
+    }
+
+    #[rstest]
+    #[case("text/plain", "text/plain")]
+    #[case("Image/SVG+xml; charset=utf-8", "image/svg+xml")]
+    #[case("text", "application/octet-stream")]
+    #[case("text/", "application/octet-stream")]
+    #[case("text/../x", "application/octet-stream")]
+    fn media_types(#[case] given: &str, #[case] kept: &str) {
+        assert_eq!(FoundFile::new("x", given, Vec::new()).media_type, kept);
     }
 
     #[test]

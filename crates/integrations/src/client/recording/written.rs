@@ -1,6 +1,8 @@
 //! Recordings as they are written down.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
 
 use bytes::Bytes;
 use habeas_domain::{Identifier, IdentifierSource, IdentifierType};
@@ -171,6 +173,21 @@ impl Body {
 }
 
 impl Recording {
+    /// Every recording in the folders of `fixtures`, one folder for each integration.
+    ///
+    /// # Errors
+    /// If a folder or file cannot be read, or is none.
+    pub fn all(fixtures: &Path) -> io::Result<Vec<Self>> {
+        let mut files = Vec::new();
+        for folder in fs::read_dir(fixtures)? {
+            for file in fs::read_dir(folder?.path())? {
+                files.push(file?.path());
+            }
+        }
+        files.sort();
+        files.iter().map(|file| Ok(serde_json::from_slice(&fs::read(file)?)?)).collect()
+    }
+
     /// The settings, as a connection has them.
     #[must_use]
     pub fn settings(&self) -> Settings {
