@@ -38,8 +38,9 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
         fs::create_dir_all(&corpus)?;
         run_command(&mut fuzz(&place, target, chosen.seconds, &[&corpus, &seeds.join(target)])).with_context(|| {
             format!(
-                "`{target}` failed; if the output above ends with a test unit, that is the input: make a test of it, \
-                 and run it again with `cargo fuzz run --sanitizer none {target} FILE`"
+                "`{target}` failed; if the output above names a test unit, that file is the input: make a test of it, \
+                 and try it again with `cargo fuzz run --sanitizer none --target-dir {} {target} FILE`",
+                place.join("build").display()
             )
         })?;
     }
