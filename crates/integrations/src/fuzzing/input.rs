@@ -19,6 +19,9 @@ const SEPARATOR: u8 = 0x1E;
 /// More answers are not given.
 const MOST_ANSWERS: usize = 48;
 
+/// Inputs that begin later in a recording are not made.
+const MOST_BEGINNINGS: usize = 8;
+
 /// Statuses by the byte that chooses them; every other byte is a success, which is where most is read.
 const STATUSES: [u16; 24] = [
     200, 201, 202, 204, 206, 301, 302, 400, 401, 403, 404, 405, 408, 409, 410, 413, 422, 423, 429, 500, 501,
@@ -105,13 +108,28 @@ fn answer(part: &[u8]) -> Result<Answer, Loss> {
     Ok(answer)
 }
 
-/// Inputs that give what was recorded, for each piece of work that can be done with it.
+/// Inputs that give what was recorded, for each piece of work that can be done with it. Some work begins in the middle
+/// of what was recorded, so there is an input for each place where it may.
 pub(super) fn seeds(recording: &Recording) -> Vec<Vec<u8>> {
     let ids = ids(recording);
-    let answers = recording.turns.iter().map(|turn| written(&turn.replied, recording));
-    let answers: Vec<u8> = answers.flat_map(|answer| [vec![SEPARATOR], answer].concat()).collect();
-    let works = Work::of(&recording.about).iter();
-    works.map(|work| [&[work.choice(), 0], ids.as_bytes(), &answers].concat()).collect()
+    // Several jobs are looked at in another way than a single one.
+    let several = format!("{ids} job-2");
+    let answers: Vec<Vec<u8>> =
+        recording.turns.iter().map(|turn| written(&turn.replied, recording)).collect();
+    let mut seeds = Vec::new();
+    for work in Work::of(&recording.about) {
+        let beginnings = if work.is_begun() { answers.len().min(MOST_BEGINNINGS) } else { 1 };
+        let given = if *work == Work::Follow { vec![&ids, &several] } else { vec![&ids] };
+        for (beginning, ids) in (0..beginnings).flat_map(|at| given.iter().map(move |ids| (at, ids))) {
+            let mut seed = [&[work.choice(), 0], ids.as_bytes()].concat();
+            for answer in &answers[beginning..] {
+                seed.push(SEPARATOR);
+                seed.extend_from_slice(answer);
+            }
+            seeds.push(seed);
+        }
+    }
+    seeds
 }
 
 fn written(replied: &Replied, recording: &Recording) -> Vec<u8> {
@@ -119,8 +137,9 @@ fn written(replied: &Replied, recording: &Recording) -> Vec<u8> {
     let kind = MEDIA_TYPES.iter().position(|kind| *kind == replied.content_type.as_deref());
     let mut bytes = vec![byte(status), byte(kind.unwrap_or(MEDIA_TYPES.len() - 1))];
     let mut body = String::from_utf8_lossy(&replied.answer().body).into_owned();
-    // The recording's stand-ins become the planted values: a vendor may repeat whom it was asked for, and with what.
-    let people = recording.subjects.iter().flatten();
+    // The first person's stand-ins become the planted values, and so do the credentials': a vendor may repeat whom it
+    // was asked for, and with what.
+    let people = recording.subjects.iter().take(1).flatten();
     let people = people.map(|(_, value)| (value.as_str(), if value.contains('@') { EMAIL } else { USER_ID }));
     let secrets = recording.settings.values().map(|value| (value.as_str(), SECRET));
     for (stand_in, planted) in people.chain(secrets.filter(|(value, _)| value.starts_with("text-"))) {

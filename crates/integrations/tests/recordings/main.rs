@@ -19,7 +19,7 @@ use url::Url;
 use vendors::Vendor;
 
 /// Every recording that there is. Segment's API reads nothing about anybody, so there is no access.
-const RECORDINGS: [(&str, &str); 13] = [
+const RECORDINGS: [(&str, &str); 16] = [
     ("readycloud", "check"),
     ("readycloud", "access"),
     ("readycloud", "deletion"),
@@ -28,10 +28,13 @@ const RECORDINGS: [(&str, &str); 13] = [
     ("qualtrics", "access"),
     ("qualtrics", "deletion"),
     ("qualtrics", "following"),
+    ("qualtrics", "failing"),
     ("qualtrics", "reconciling"),
     ("segment_config", "check"),
     ("segment_config", "deletion"),
     ("segment_config", "following"),
+    ("segment_config", "exceptions"),
+    ("segment_config", "failing"),
     ("segment_config", "reconciling"),
 ];
 
@@ -66,6 +69,7 @@ struct Recorded {
 /// Does a piece of work at the sandbox and writes down what may be kept of it.
 async fn record(integration: &str, about: &str) -> Recorded {
     let vendor = Vendor::start(integration).await;
+    vendor.plan(about);
     let plain = vendor.asked_for(about);
     let recorder = Recorder::default();
     let transport = recorder.around(&VendorClient::transport().unwrap()).unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use habeas_domain::IdentifierType;
 use habeas_integrations::client::recording::{Recording, Structure};
 use habeas_sandbox::qualtrics::ClientSpec;
-use habeas_sandbox::segment_config::Access;
+use habeas_sandbox::segment_config::{Access, RegulationPlan};
 use habeas_sandbox::{Sandbox, SandboxOptions, qualtrics, readycloud, segment_config};
 use jiff::Timestamp;
 
@@ -42,6 +42,26 @@ impl Vendor {
         let knobs = qualtrics::KnobsPatch { offset_page_size: Some(2), ..qualtrics::KnobsPatch::default() };
         sandbox.qualtrics().turn(knobs).unwrap();
         Self { sandbox, integration: integration.to_owned() }
+    }
+
+    /// Has the vendor's work end as the recording is about.
+    pub(crate) fn plan(&self, about: &str) {
+        let plan = RegulationPlan::default();
+        let plan = match about {
+            // One destination that failed and tells of whom, and one that cannot.
+            "exceptions" => plan.outcome("braze", "failed", "no profile of Ana Silva").outcome(
+                "amplitude",
+                "not_supported",
+                "",
+            ),
+            "failing" => plan.outcome("segment", "failed", "cannot delete Ana Silva"),
+            _ => return,
+        };
+        self.sandbox.segment_config().plan_next(plan).unwrap();
+        let failure = (about == "failing").then(|| "cannot erase Ana Silva".to_owned());
+        let knobs =
+            qualtrics::KnobsPatch { erasure_failure: Some(failure), ..qualtrics::KnobsPatch::default() };
+        self.sandbox.qualtrics().turn(knobs).unwrap();
     }
 
     /// Where it listens.
@@ -106,6 +126,7 @@ impl Vendor {
                     "InProgress",
                     "complete",
                     "Completed",
+                    "Failed",
                     "email",
                     "eq",
                     "false",
@@ -126,7 +147,17 @@ impl Vendor {
                 ],
             },
             _ => Structure {
-                words: &["Segment", "Suppress_With_Delete", "finished", "initialized", "running", "userId"],
+                words: &[
+                    "Segment",
+                    "Suppress_With_Delete",
+                    "failed",
+                    "finished",
+                    "initialized",
+                    "not_supported",
+                    "partial_success",
+                    "running",
+                    "userId",
+                ],
                 keys: &["id", "regulate_id", "workspace_id"],
             },
         }

@@ -22,7 +22,7 @@ pub(crate) async fn done(connector: &dyn Connector, recording: &Recording, wait:
         "check" => results.push(told(connector.check(now).await, report)),
         "access" => work.access(&people, &mut results).await,
         "deletion" => drop(work.deletion(&people, &mut results).await),
-        "following" => {
+        "following" | "exceptions" | "failing" => {
             let jobs = work.deletion(&people, &mut results).await;
             work.following(&people, &jobs, &mut results).await;
         }
