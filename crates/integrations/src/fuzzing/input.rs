@@ -19,8 +19,8 @@ const SEPARATOR: u8 = 0x1E;
 /// More answers are not given.
 const MOST_ANSWERS: usize = 48;
 
-/// Inputs that begin later in a recording are not made.
-const MOST_BEGINNINGS: usize = 8;
+/// How many answers an input has that begins in the middle of a recording.
+const MOST_BEHIND: usize = 12;
 
 /// Statuses by the byte that chooses them; every other byte is a success, which is where most is read.
 const STATUSES: [u16; 24] = [
@@ -109,7 +109,8 @@ fn answer(part: &[u8]) -> Result<Answer, Loss> {
 }
 
 /// Inputs that give what was recorded, for each piece of work that can be done with it. Some work begins in the middle
-/// of what was recorded, so there is an input for each place where it may.
+/// of what was recorded, so there is an input for each place where it may, with and without what opens every work, such
+/// as a token.
 pub(super) fn seeds(recording: &Recording) -> Vec<Vec<u8>> {
     let ids = ids(recording);
     // Several jobs are looked at in another way than a single one.
@@ -118,15 +119,20 @@ pub(super) fn seeds(recording: &Recording) -> Vec<Vec<u8>> {
         recording.turns.iter().map(|turn| written(&turn.replied, recording)).collect();
     let mut seeds = Vec::new();
     for work in Work::of(&recording.about) {
-        let beginnings = if work.is_begun() { answers.len().min(MOST_BEGINNINGS) } else { 1 };
-        let given = if *work == Work::Follow { vec![&ids, &several] } else { vec![&ids] };
-        for (beginning, ids) in (0..beginnings).flat_map(|at| given.iter().map(move |ids| (at, ids))) {
+        let mut seed = |ids: &str, answers: &mut dyn Iterator<Item = &Vec<u8>>| {
             let mut seed = [&[work.choice(), 0], ids.as_bytes()].concat();
-            for answer in &answers[beginning..] {
+            for answer in answers {
                 seed.push(SEPARATOR);
                 seed.extend_from_slice(answer);
             }
             seeds.push(seed);
+        };
+        seed(&ids, &mut answers.iter());
+        for beginning in (1..answers.len()).filter(|_| work.is_begun()) {
+            let rest = || answers[beginning..].iter().take(MOST_BEHIND);
+            seed(&ids, &mut rest());
+            seed(&ids, &mut answers[..1].iter().chain(rest()));
+            seed(&several, &mut answers[..1].iter().chain(rest()));
         }
     }
     seeds
