@@ -79,7 +79,7 @@ impl Work {
     /// What a recording's answers are good for.
     pub(super) fn of(about: &str) -> &'static [Self] {
         match about {
-            "check" => &[Self::Check, Self::Normalise],
+            "check" | "missing" => &[Self::Check, Self::Normalise],
             "access" => &[Self::Scan, Self::Export, Self::LookAtExport, Self::Lookup],
             "deletion" => &[Self::DeleteRecord, Self::Erase, Self::DeleteSubject, Self::ScanFromCursor],
             "following" | "exceptions" | "failing" => {

@@ -19,18 +19,21 @@ use url::Url;
 use vendors::Vendor;
 
 /// Every recording that there is. Segment's API reads nothing about anybody, so there is no access.
-const RECORDINGS: [(&str, &str); 16] = [
+const RECORDINGS: [(&str, &str); 19] = [
     ("readycloud", "check"),
+    ("readycloud", "missing"),
     ("readycloud", "access"),
     ("readycloud", "deletion"),
     ("readycloud", "following"),
     ("qualtrics", "check"),
+    ("qualtrics", "missing"),
     ("qualtrics", "access"),
     ("qualtrics", "deletion"),
     ("qualtrics", "following"),
     ("qualtrics", "failing"),
     ("qualtrics", "reconciling"),
     ("segment_config", "check"),
+    ("segment_config", "missing"),
     ("segment_config", "deletion"),
     ("segment_config", "following"),
     ("segment_config", "exceptions"),
@@ -154,12 +157,12 @@ async fn a_recording_that_differs_is_not_played_back() {
     };
     assert_eq!(problems(|_| ()).await, "");
     for (change, says) in [
-        (|one| one.turns[1].requested.method = "POST".to_owned(), "the method is GET, recorded is POST"),
-        (|one| one.turns[1].requested.path.push('x'), "the path is /api/v2/orgs/"),
-        (|one| one.turns[1].requested.query.clear(), "the query is expand&limit, recorded is "),
-        (|one| one.turns[1].requested.accept = None, "the accepted type is application/json"),
+        (|one| one.turns[2].requested.method = "POST".to_owned(), "the method is GET, recorded is POST"),
+        (|one| one.turns[2].requested.path.push('x'), "the path is /api/v2/orgs/"),
+        (|one| one.turns[2].requested.query.clear(), "the query is expand&limit, recorded is "),
+        (|one| one.turns[2].requested.accept = None, "the accepted type is application/json"),
         (
-            |one| one.turns[1].requested.body = serde_json::from_str(r#"{"json": {}}"#).unwrap(),
+            |one| one.turns[2].requested.body = serde_json::from_str(r#"{"json": {}}"#).unwrap(),
             "another shape",
         ),
         (|one| drop(one.turns.pop()), "asked for more: "),

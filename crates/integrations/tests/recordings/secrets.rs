@@ -92,7 +92,10 @@ async fn a_planted_secret_reaches_no_recording() {
         let wire = wire(&exchanges);
         let basic = STANDARD.encode(format!("{}:{}", PLANTED[1], PLANTED[2]));
         assert!(wire.contains(PLANTED[0]) || wire.contains(&basic), "{integration} {about}");
-        assert!(about == "check" || wire.contains("ana.silva@example.test"), "{integration} {about}");
+        assert!(
+            ["check", "missing"].contains(&about) || wire.contains("ana.silva@example.test"),
+            "{integration} {about}"
+        );
         let text = written(&recording);
         search(&text, &format!("the recording of {integration}, {about}"));
         // Tokens that the vendor made are secrets too, and nobody knows them in advance.

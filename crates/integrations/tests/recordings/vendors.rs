@@ -37,31 +37,47 @@ impl Vendor {
         let owner = segment_config::TokenSpec::new(TOKEN, Access::Owner);
         sandbox.segment_config().add_token(owner).unwrap();
         // Short pages, so that lists have several.
-        let knobs = readycloud::KnobsPatch { page_cap: Some(3), ..readycloud::KnobsPatch::default() };
+        let knobs = readycloud::KnobsPatch { page_cap: Some(2), ..readycloud::KnobsPatch::default() };
         sandbox.readycloud().turn(knobs);
         let knobs = qualtrics::KnobsPatch { offset_page_size: Some(2), ..qualtrics::KnobsPatch::default() };
         sandbox.qualtrics().turn(knobs).unwrap();
         Self { sandbox, integration: integration.to_owned() }
     }
 
-    /// Has the vendor's work end as the recording is about.
+    /// Has things be at the vendor as the recording is about.
     pub(crate) fn plan(&self, about: &str) {
-        let plan = RegulationPlan::default();
-        let plan = match about {
+        match about {
+            // Credentials that may look and not touch.
+            "missing" => {
+                let scopes = ["contact-read_only", "company-read_only"];
+                self.sandbox.readycloud().add_token(readycloud::TokenSpec::new(TOKEN, &scopes)).unwrap();
+                let reading = ["read:directories", "read:directory_contacts", "read:users"];
+                let scopes = reading.map(str::to_owned).to_vec();
+                let client = ClientSpec { scopes, ..ClientSpec::new(CLIENT, CLIENT_SECRET) };
+                self.sandbox.qualtrics().add_client(client).unwrap();
+                let reader = segment_config::TokenSpec::new(TOKEN, Access::Read);
+                self.sandbox.segment_config().add_token(reader).unwrap();
+            }
             // One destination that failed and tells of whom, and one that cannot.
-            "exceptions" => plan.outcome("braze", "failed", "no profile of Ana Silva").outcome(
-                "amplitude",
-                "not_supported",
-                "",
+            "exceptions" => self.end(
+                RegulationPlan::default().outcome("braze", "failed", "no profile of Ana Silva").outcome(
+                    "amplitude",
+                    "not_supported",
+                    "",
+                ),
             ),
-            "failing" => plan.outcome("segment", "failed", "cannot delete Ana Silva"),
-            _ => return,
-        };
+            "failing" => {
+                let failure = Some(Some("cannot erase Ana Silva".to_owned()));
+                let knobs = qualtrics::KnobsPatch { erasure_failure: failure, ..Default::default() };
+                self.sandbox.qualtrics().turn(knobs).unwrap();
+                self.end(RegulationPlan::default().outcome("segment", "failed", "cannot delete Ana Silva"));
+            }
+            _ => {}
+        }
+    }
+
+    fn end(&self, plan: RegulationPlan) {
         self.sandbox.segment_config().plan_next(plan).unwrap();
-        let failure = (about == "failing").then(|| "cannot erase Ana Silva".to_owned());
-        let knobs =
-            qualtrics::KnobsPatch { erasure_failure: Some(failure), ..qualtrics::KnobsPatch::default() };
-        self.sandbox.qualtrics().turn(knobs).unwrap();
     }
 
     /// Where it listens.
@@ -130,6 +146,7 @@ impl Vendor {
                     "email",
                     "eq",
                     "false",
+                    "invalid_scope",
                     "true",
                 ],
                 keys: &[
@@ -137,6 +154,7 @@ impl Vendor {
                     "customerDataRequestId",
                     "directoryId",
                     "distributionId",
+                    "errorCode",
                     "fileId",
                     "id",
                     "nextPage",
@@ -153,9 +171,11 @@ impl Vendor {
                     "failed",
                     "finished",
                     "initialized",
+                    "insufficient",
                     "not_supported",
                     "partial_success",
                     "running",
+                    "scope",
                     "userId",
                 ],
                 keys: &["id", "regulate_id", "workspace_id"],

@@ -19,7 +19,7 @@ pub(crate) async fn done(connector: &dyn Connector, recording: &Recording, wait:
     let (people, now) = (recording.subjects(), recording.now);
     let mut results = Vec::new();
     match recording.about.as_str() {
-        "check" => results.push(told(connector.check(now).await, report)),
+        "check" | "missing" => results.push(told(connector.check(now).await, report)),
         "access" => work.access(&people, &mut results).await,
         "deletion" => drop(work.deletion(&people, &mut results).await),
         "following" | "exceptions" | "failing" => {
