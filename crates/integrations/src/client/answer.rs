@@ -133,3 +133,8 @@ fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     };
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
+
+/// A number of milliseconds that a body names, as the same.
+pub(super) fn retry_after_ms(named: &serde_json::Value) -> Option<Duration> {
+    named.as_u64().map(|wait| Duration::from_millis(wait).min(LONGEST_RETRY_AFTER))
+}

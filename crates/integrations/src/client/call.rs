@@ -30,6 +30,7 @@ pub struct Call {
     pub(super) patience: Duration,
     pub(super) timeout: Option<Duration>,
     pub(super) request_id_at: Option<&'static str>,
+    pub(super) wait_at: Option<&'static str>,
 }
 
 impl Call {
@@ -41,7 +42,8 @@ impl Call {
     ) -> Self {
         let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
         let (body, effect, patience, timeout) = (None, false, Duration::ZERO, None);
-        Self { client, class, method, url, headers, body, effect, patience, timeout, request_id_at: None }
+        let (request_id_at, wait_at) = (None, None);
+        Self { client, class, method, url, headers, body, effect, patience, timeout, request_id_at, wait_at }
     }
 
     /// Appends path segments. Each is percent-encoded, so a value can never become two segments, a query or
@@ -154,6 +156,13 @@ impl Call {
     /// of the vendor's own can name it too.
     pub fn request_id_at(mut self, pointer: &'static str) -> Self {
         self.request_id_at = Some(pointer);
+        self
+    }
+
+    /// Says where the vendor puts into the body of a "too many requests" how long to wait (a JSON pointer to a number of
+    /// milliseconds). It counts where no `Retry-After` does, and for this call alone: other calls may be free to go.
+    pub fn wait_at(mut self, pointer: &'static str) -> Self {
+        self.wait_at = Some(pointer);
         self
     }
 

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use http::{StatusCode, header};
 use url::Url;
 
-use super::answer::{VendorAnswer, is_request_id};
+use super::answer::{VendorAnswer, is_request_id, retry_after_ms};
 use super::call::Call;
 use super::observe::{Observation, Outcome};
 use super::transport::Failure;
@@ -17,7 +17,7 @@ use crate::manifest::EndpointClass;
 /// How long everybody waits after a "too many requests" that names no time; the engine lengthens it if it
 /// repeats.
 const SHORTEST_PUSH_BACK: Duration = Duration::from_secs(1);
-/// How much of a failure's body is read for the id of the call.
+/// How much of a failure's body is read for the id of the call, or for how long to wait.
 const LONGEST_EXPLANATION: usize = 16 << 10;
 /// A waiting call asks for leave this often before it is given back.
 const MOST_TURNS: u32 = 8;
@@ -53,16 +53,11 @@ pub(super) async fn observed<T>(
     let began = clock.monotonic();
     let answer = exchange(call).await;
     observation.took = Some(clock.monotonic().saturating_sub(began));
-    if let Err(error) = &answer
-        && error.kind == crate::ErrorKind::RateLimited
-    {
-        let wait = match error.retry {
-            crate::Retry::After(Some(wait)) => wait.max(SHORTEST_PUSH_BACK),
-            _ => SHORTEST_PUSH_BACK,
-        };
-        client.inner.options.permits.pushed_back(class, wait).await;
+    if let Err(Failed { push_back: Some(wait), .. }) = &answer {
+        client.inner.options.permits.pushed_back(class, *wait).await;
     }
 
+    let answer = answer.map_err(|failed| failed.error);
     let status = answer.as_ref().ok().map(|answer| answer.status.as_u16());
     let result = answer.and_then(read);
     observation.status = status.or(result.as_ref().err().and_then(|error| error.status));
@@ -94,8 +89,21 @@ async fn leave(
     options.permits.acquire(class).await.map_err(fault::paced)
 }
 
-async fn exchange(call: Call) -> Result<VendorAnswer, VendorError> {
-    let Call { client, method, url, headers, body, effect, timeout, request_id_at, .. } = call;
+/// Why there is no answer.
+struct Failed {
+    error: VendorError,
+    /// How long everybody keeps away, if the vendor says that it is called too often.
+    push_back: Option<Duration>,
+}
+
+impl From<VendorError> for Failed {
+    fn from(error: VendorError) -> Self {
+        Self { error, push_back: None }
+    }
+}
+
+async fn exchange(call: Call) -> Result<VendorAnswer, Failed> {
+    let Call { client, method, url, headers, body, effect, timeout, request_id_at, wait_at, .. } = call;
     let options = &client.inner.options;
     let url = url?;
     let mut request = reqwest::Request::new(method, url.clone());
@@ -110,39 +118,38 @@ async fn exchange(call: Call) -> Result<VendorAnswer, VendorError> {
     answer.effect = effect;
     let is_failure = status.is_server_error()
         || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT);
-    if let (true, Some(pointer)) = (is_failure, request_id_at) {
-        let named = named_in_body(&mut response, &answer, pointer).await;
-        answer.vendor_request_id = named.or(answer.vendor_request_id);
+    let explanation = match is_failure && (request_id_at.is_some() || wait_at.is_some()) {
+        true => explanation(&mut response, &answer).await,
+        false => None,
+    };
+    let named = |at: Option<&str>| explanation.as_ref()?.pointer(at?);
+    if let Some(id) = named(request_id_at).and_then(|id| id.as_str()).filter(|id| is_request_id(id)) {
+        answer.vendor_request_id = Some(id.to_owned());
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(fault::rate_limited(&answer));
+        let push_back = Some(answer.retry_after.unwrap_or_default().max(SHORTEST_PUSH_BACK));
+        answer.retry_after = answer.retry_after.or_else(|| retry_after_ms(named(wait_at)?));
+        return Err(Failed { error: fault::rate_limited(&answer), push_back });
     }
     if status.is_server_error() || status == StatusCode::REQUEST_TIMEOUT {
-        return Err(fault::server_error(&answer));
+        return Err(fault::server_error(&answer).into());
     }
     if !status.is_success() && !status.is_client_error() {
-        return Err(fault::redirected(status, redirect_target(&response, &url).as_ref()));
+        return Err(fault::redirected(status, redirect_target(&response, &url).as_ref()).into());
     }
     match bounded(&mut response, &answer, options.max_body_bytes).await {
         Ok(body) => answer.body = body,
         // A refusal is a refusal, whatever became of its explanation.
         Err(_) if status.is_client_error() => {}
-        Err(error) => return Err(error),
+        Err(error) => return Err(error.into()),
     }
     Ok(answer)
 }
 
-/// The vendor's own id of a call that failed, where its body names one. Whatever is wrong with the body, the failure
-/// stays what it is.
-async fn named_in_body(
-    response: &mut reqwest::Response,
-    answer: &VendorAnswer,
-    pointer: &str,
-) -> Option<String> {
+/// The body of a failure. Whatever is wrong with it, the failure stays what it is.
+async fn explanation(response: &mut reqwest::Response, answer: &VendorAnswer) -> Option<serde_json::Value> {
     let body = bounded(response, answer, LONGEST_EXPLANATION).await.ok()?;
-    let body: serde_json::Value = serde_json::from_slice(&body).ok()?;
-    let id = body.pointer(pointer)?.as_str()?;
-    is_request_id(id).then(|| id.to_owned())
+    serde_json::from_slice(&body).ok()
 }
 
 async fn bounded(

@@ -20,6 +20,9 @@ use crate::error::VendorError;
 
 /// The first version of the API, which its published clients ask for.
 const MEDIA_TYPE: &str = "application/vnd.segment.v1+json";
+/// Where a "too many requests" to one kind of call says how many milliseconds to wait. One to the whole token says it in
+/// `Retry-After`.
+const WAIT_AT: &str = "/errors/0/data/msBeforeNext";
 
 /// The vendor's calls.
 #[derive(Debug)]
@@ -57,7 +60,7 @@ impl PublicApi {
 
     /// The token goes into the header only: addresses leak into logs.
     pub(super) fn call(&self, method: Method) -> Call {
-        self.client.call(API, method).accept(MEDIA_TYPE).bearer(&self.token)
+        self.client.call(API, method).accept(MEDIA_TYPE).wait_at(WAIT_AT).bearer(&self.token)
     }
 
     fn regulations_call(&self, method: Method) -> Call {

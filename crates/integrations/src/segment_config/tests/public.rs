@@ -1,5 +1,8 @@
 //! The Public API: the same connector, another spelling; and which of the two APIs is spoken to.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use rstest::rstest;
 use url::Url;
 
@@ -7,7 +10,7 @@ use super::*;
 use crate::client::ClientOptions;
 use crate::connector::{PermissionState, Progress};
 use crate::error::{ErrorKind, Retry, VendorError};
-use crate::testing::{client_with, options};
+use crate::testing::{ListedPermits, client_with, options};
 use PermissionState::{Granted, Missing, NotYetProven};
 
 const PUBLIC_TOKEN: &str = "sgp_0a1B2c3D4e5F0a1B2c3D4e5F0a1B2c3D4e5F0a1B2c3D4e5F0a1B2c3D4e5F0a1B";
@@ -140,9 +143,14 @@ fn connect(token: &str, older: &Url, newer: Option<&Url>) -> Box<dyn Connector> 
 /// A connector that was found to speak the Public API.
 async fn public(vendor: &NewerVendor) -> Box<dyn Connector> {
     let nowhere: Url = "http://127.0.0.1:1".parse().unwrap();
+    SegmentConfig.connect(&kept(), way(&nowhere, Some(&vendor.server.base))).unwrap()
+}
+
+/// What is kept of a connection whose token was found to open the Public API.
+fn kept() -> Settings {
     let mut kept = settings(PUBLIC_TOKEN, WORKSPACE);
     kept.set("api", "public");
-    SegmentConfig.connect(&kept, way(&nowhere, Some(&vendor.server.base))).unwrap()
+    kept
 }
 
 async fn check(connector: &dyn Connector) -> Result<crate::CheckReport, VendorError> {
@@ -323,6 +331,56 @@ async fn an_answer_of_another_shape_is_no_empty_list(#[case] body: Value) {
     let ana = person("ana@example.test", "u-1");
     let error = public(&vendor).await.find_erasures(&[ana], NOW.parse().unwrap()).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::BadAnswer);
+}
+
+const HOUR: u64 = 3_600_000;
+
+#[rstest]
+#[case::a_moment(json!(1_500), None, Some(1_500))]
+#[case::days(json!(9 * 24 * HOUR), None, Some(HOUR))]
+#[case::for_ever(json!(u64::MAX), None, Some(HOUR))]
+#[case::no_time(json!(0), None, Some(0))]
+#[case::backwards(json!(-5), None, None)]
+#[case::a_part(json!(1.5), None, None)]
+#[case::a_text(json!("1500"), None, None)]
+#[case::null(Value::Null, None, None)]
+#[case::the_header_counts_more(json!(1_500), Some("7"), Some(7_000))]
+#[case::the_header_is_none(json!(1_500), Some("soon"), Some(1_500))]
+#[tokio::test]
+async fn a_limit_says_in_its_body_how_long_it_holds(
+    #[case] named: Value,
+    #[case] header: Option<&'static str>,
+    #[case] expected: Option<u64>,
+) {
+    let vendor = NewerVendor::holding(Newer::default()).await;
+    let data = json!({"remainingPoints": 0, "msBeforeNext": named, "consumedPoints": 21});
+    let body = json!({"errors": [{"type": "RequestError", "message": "Too many requests", "data": data}]});
+    vendor.fault(move |_, _| {
+        let headers: Vec<_> = header.iter().map(|wait| ("Retry-After", *wait)).collect();
+        Some(Act::answer(429, &headers, body.to_string()))
+    });
+    let permits = Arc::new(ListedPermits::default());
+    let client = way(&vendor.server.base, Some(&vendor.server.base)).with_permits(permits.clone());
+    let ana = person("ana@example.test", "u-1");
+    let error = SegmentConfig.connect(&kept(), client).unwrap().erase(&[ana]).await.unwrap_err();
+    let wait = expected.map(Duration::from_millis);
+    assert_eq!((error.kind, error.retry), (ErrorKind::RateLimited, Retry::After(wait)));
+    // Of others it says nothing: reading may go on.
+    let everybody = if header == Some("7") { Duration::from_secs(7) } else { Duration::from_secs(1) };
+    assert_eq!(*permits.pushed_back.lock().unwrap(), [(crate::EndpointClass("api"), everybody)]);
+}
+
+#[rstest]
+#[case::no_errors(json!({"errors": []}).to_string())]
+#[case::no_json("Too many requests".to_owned())]
+#[case::endless(format!("{{\"errors\": [\"{}\"]}}", "x".repeat(1 << 20)))]
+#[tokio::test]
+async fn a_limit_that_says_nothing_is_one_all_the_same(#[case] body: String) {
+    let vendor = NewerVendor::holding(Newer::default()).await;
+    vendor.fault(move |_, _| Some(Act::answer(429, &[], &body)));
+    let ana = person("ana@example.test", "u-1");
+    let error = public(&vendor).await.erase(&[ana]).await.unwrap_err();
+    assert_eq!((error.kind, error.retry), (ErrorKind::RateLimited, Retry::After(None)));
 }
 
 #[tokio::test]
