@@ -20,7 +20,7 @@ const VARIANTS: [&str; 4] = ["-cloud", "-web", "-mobile", "-cohorts"];
 const VARIANT_WORDS: [&str; 4] = ["(Actions)", "(Legacy)", "Cloud Mode", "Web Mode"];
 
 /// As what something is connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     Source,
     Destination,
@@ -52,6 +52,12 @@ pub(super) struct Seen {
     pub(super) is_enabled: Option<bool>,
 }
 
+impl Seen {
+    fn place(&self) -> (Role, &str, &str, Option<&str>) {
+        (self.role, &self.slug, &self.name, self.source.as_deref())
+    }
+}
+
 /// What Segment's catalogue says of a kind of system.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entry {
@@ -61,7 +67,9 @@ pub(super) struct Entry {
 }
 
 /// The systems behind everything that was seen.
-pub(super) fn systems(seen: Vec<Seen>, warehouses_are_seen: bool) -> Detection {
+pub(super) fn systems(mut seen: Vec<Seen>, warehouses_are_seen: bool) -> Detection {
+    // The two APIs list the same things in different orders, and a system is told by the first that says something.
+    seen.sort_by(|one, other| one.place().cmp(&other.place()));
     let mut groups: BTreeMap<String, Vec<Seen>> = BTreeMap::new();
     for one in seen {
         groups.entry(key(&one)).or_default().push(one);
@@ -131,7 +139,8 @@ fn site(entry: &Entry) -> Option<String> {
 }
 
 fn system(key: String, group: &[Seen]) -> DetectedSystem {
-    let entry = group.iter().find_map(|one| one.entry.as_ref());
+    let entries = || group.iter().filter_map(|one| one.entry.as_ref());
+    let entry = entries().next();
     let kind = group.iter().map(kind).min().unwrap_or(SystemKind::Service);
     let is_on = group.iter().any(|one| one.is_enabled != Some(false));
     let confidence = match entry {
@@ -163,9 +172,7 @@ fn system(key: String, group: &[Seen]) -> DetectedSystem {
             is_enabled: one.is_enabled,
         })
         .collect();
-    let categories: BTreeSet<String> = group
-        .iter()
-        .filter_map(|one| one.entry.as_ref())
+    let categories: BTreeSet<String> = entries()
         .flat_map(|entry| &entry.categories)
         .filter_map(|category| harmless(category))
         .map(str::to_owned)
@@ -174,7 +181,8 @@ fn system(key: String, group: &[Seen]) -> DetectedSystem {
         key,
         name,
         kind,
-        website: entry.and_then(site).map(|host| format!("https://{host}")),
+        // Sources have none.
+        website: entries().find_map(site).map(|host| format!("https://{host}")),
         categories: categories.into_iter().collect(),
         confidence,
         evidence: evidence.into_iter().collect(),

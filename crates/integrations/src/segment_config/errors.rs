@@ -286,7 +286,7 @@ pub(super) fn regulation_without_status() -> VendorError {
 }
 
 pub(super) fn not_a_list() -> VendorError {
-    bad_answer("the list of deletions cannot be understood")
+    bad_answer("a list cannot be understood")
 }
 
 pub(super) fn not_a_workspace() -> VendorError {
@@ -294,7 +294,7 @@ pub(super) fn not_a_workspace() -> VendorError {
 }
 
 pub(super) fn endless_list() -> VendorError {
-    bad_answer("the list of deletions has no end: a page leads to one that was read before")
+    bad_answer("a list has no end: a page leads to one that was read before")
 }
 
 pub(super) fn list_too_long() -> VendorError {

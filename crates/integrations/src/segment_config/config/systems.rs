@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, HashSet};
 
 use http::Method;
-use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::super::api::PATIENCE;
@@ -23,12 +24,27 @@ const MOST_PAGES: usize = 50;
 /// One page of one of these lists: only the list's own key is there.
 #[derive(Deserialize)]
 struct Page {
-    #[serde(default, deserialize_with = "nullable")]
-    sources: Vec<Listed>,
-    #[serde(default, deserialize_with = "nullable")]
-    destinations: Vec<Listed>,
+    #[serde(default, deserialize_with = "present")]
+    sources: Option<Vec<Listed>>,
+    #[serde(default, deserialize_with = "present")]
+    destinations: Option<Vec<Listed>>,
     #[serde(default, deserialize_with = "nullable")]
     next_page_token: String,
+    #[serde(flatten)]
+    others: BTreeMap<String, IgnoredAny>,
+}
+
+/// A list that is there, whatever it holds: an empty one may be null.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Listed>>, D::Error> {
+    nullable(deserializer).map(Some)
+}
+
+impl Page {
+    /// The entries; `None` if it is no list. An empty list may be left out, but then nothing else stands in its place.
+    fn entries(self) -> Option<Vec<Listed>> {
+        let nothing_else = self.others.is_empty().then(Vec::new);
+        self.sources.or(self.destinations).or(nothing_else)
+    }
 }
 
 #[derive(Deserialize)]
@@ -134,10 +150,9 @@ async fn list(api: &ConfigApi, call: impl Fn() -> Call) -> Result<Vec<Listed>, V
         if !place.is_empty() {
             next = next.query("page_token", &place);
         }
-        let page: Page = api.granted(next, Asked::Systems).await?;
-        all.extend(page.sources);
-        all.extend(page.destinations);
-        place = page.next_page_token;
+        let mut page: Page = api.granted(next, Asked::Systems).await?;
+        place = std::mem::take(&mut page.next_page_token);
+        all.extend(page.entries().ok_or_else(errors::not_a_list)?);
         if place.is_empty() {
             return Ok(all);
         }

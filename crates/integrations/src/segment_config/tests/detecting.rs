@@ -46,6 +46,37 @@ fn one_web_site_is_one_system_and_a_warehouse_is_not_a_destination() {
     assert_eq!(merged, ["engage", "postgres", "warehouse/postgres"]);
 }
 
+#[test]
+fn the_order_in_which_things_are_listed_changes_nothing() {
+    let braze = |role, name: &str, website: &str| Seen {
+        name: name.to_owned(),
+        ..seen(role, "braze", entry(name, website, &[]))
+    };
+    let mut all = vec![
+        braze(Role::Source, "Braze", ""),
+        braze(Role::Destination, "Braze (Legacy)", "https://braze.example.test"),
+        seen(
+            Role::Destination,
+            "actions-braze-cloud",
+            entry("Braze by Post", "https://braze.example.test", &[]),
+        ),
+        seen(Role::Destination, "old-braze", entry("Old Braze", "https://www.braze.example.test/old", &[])),
+    ];
+    let expected = systems(all.clone(), true).systems;
+    assert_eq!(expected.len(), 1);
+    assert_eq!(
+        expected[0].website.as_deref(),
+        Some("https://braze.example.test"),
+        "though the source names none"
+    );
+    for _ in 0..all.len() {
+        all.rotate_left(1);
+        assert_eq!(systems(all.clone(), true).systems, expected);
+    }
+    all.reverse();
+    assert_eq!(systems(all, true).systems, expected);
+}
+
 fn only(seen: Seen) -> DetectedSystem {
     systems(vec![seen], true).systems.remove(0)
 }
@@ -113,6 +144,24 @@ async fn the_older_api_is_read_source_by_source_and_says_what_it_cannot_show() {
     assert_eq!(detection.unseen.len(), 1);
     assert!(!format!("{detection:?}").contains("secret"));
     assert_eq!(vendor.server.asked().len(), 5);
+}
+
+#[rstest]
+#[case::left_out(json!({"next_page_token": ""}), true)]
+#[case::null(json!({"sources": null, "destinations": null, "total": 0}), true)]
+#[case::nothing(json!({}), true)]
+#[case::another_thing(json!({"workspaces": []}), false)]
+#[case::an_error(json!({"error": "not found", "code": 5}), false)]
+#[case::an_array(json!([[]]), false)]
+#[case::no_entries(json!({"sources": {}, "destinations": {}}), false)]
+#[tokio::test]
+async fn an_answer_of_another_shape_is_no_empty_list(#[case] body: Value, #[case] is_empty_list: bool) {
+    let vendor = Vendor::with(vec![]).await;
+    vendor.fault(move |_, _| Some(Act::json(200, &body)));
+    match vendor.connector().detect().await {
+        Ok(detection) => assert!(is_empty_list && detection.systems.is_empty()),
+        Err(error) => assert_eq!((is_empty_list, error.kind), (false, ErrorKind::BadAnswer)),
+    }
 }
 
 #[tokio::test]
