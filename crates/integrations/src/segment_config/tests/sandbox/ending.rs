@@ -1,8 +1,9 @@
 //! Following deletions of the sandbox to their end.
 
 use habeas_sandbox::faults::When;
-use habeas_sandbox::segment_config::{RegulationPlan, UnsetTime, Unsupported};
+use habeas_sandbox::segment_config::{RegulationPlan, Unsupported};
 
+use super::others::Cut::{self, AsAsked, Capped, Crowded};
 use super::*;
 use crate::connector::Progress;
 
@@ -34,27 +35,23 @@ async fn followed(connector: &dyn Connector, jobs: &[Job]) -> Vec<Vec<String>> {
 #[rstest]
 #[tokio::test]
 async fn a_deletion_is_followed_from_its_queue_to_its_end(
-    #[values(UnsetTime::Zero, UnsetTime::Absent)] unset_finished_at: UnsetTime,
-    #[values(false, true)] regulation_details: bool,
-    #[values(EndOfList::Empty, EndOfList::Absent)] end_of_list: EndOfList,
+    #[values(Config, Public)] face: Face,
+    #[values(Unset::Written, Unset::LeftOut)] finished_at: Unset,
+    #[values(false, true)] details: bool,
+    #[values(Unset::Written, Unset::LeftOut)] end_of_list: Unset,
 ) {
-    let patch = KnobsPatch {
-        unset_finished_at: Some(unset_finished_at),
-        regulation_details: Some(regulation_details),
-        end_of_list: Some(end_of_list),
-        ..KnobsPatch::default()
-    };
-    let sandbox = sandbox_with(patch).await;
-    let deletions = connector(&sandbox);
+    let stage = Stage::at(face).await;
+    stage.spell(Spelling { end_of_list, finished_at, details });
+    let deletions = stage.connector();
     let first = deletions.erase(&[ana()]).await.unwrap();
     let second = deletions.erase(&[jo()]).await.unwrap();
     for (wait, expected) in [(0, "pending"), (90, "pending"), (100, "pending"), (120, "done")] {
-        sandbox.clock().advance(Duration::from_secs(wait));
+        stage.clock().advance(Duration::from_secs(wait));
         // Alone it is asked for by its id, with others it is looked up in the list.
         assert_eq!(followed(&*deletions, std::slice::from_ref(&first)).await, [[expected]]);
         assert_eq!(followed(&*deletions, &[first.clone(), second.clone()]).await, [[expected], [expected]]);
     }
-    assert!(!sandbox.segment_config().has_data(WORKSPACE, ANA));
+    assert!(!stage.segment_config().has_data(WORKSPACE, ANA));
 }
 
 fn at_once() -> RegulationPlan {
@@ -92,17 +89,21 @@ fn ending_as(word: &str) -> RegulationPlan {
 #[case::unknown_word(ending_as("paused"), &["pending"])]
 #[case::finished_but_not_segment(ending_as("finished").outcome("segment", "failed", ""), &["failed"])]
 #[tokio::test]
-async fn the_end_of_every_destination_is_understood(#[case] plan: RegulationPlan, #[case] expected: &[&str]) {
-    let sandbox = sandbox().await;
+async fn the_end_of_every_destination_is_understood(
+    #[case] plan: RegulationPlan,
+    #[case] expected: &[&str],
+    #[values(Config, Public)] face: Face,
+) {
+    let stage = Stage::at(face).await;
     let segment_deletes = plan.destinations.keys().all(|key| !key.contains("segment"));
-    sandbox.segment_config().plan_next(plan).unwrap();
-    let deletions = connector(&sandbox);
+    stage.segment_config().plan_next(plan).unwrap();
+    let deletions = stage.connector();
     let job = deletions.erase(&[ana()]).await.unwrap();
     let other = deletions.erase(&[jo()]).await.unwrap();
     assert_eq!(followed(&*deletions, std::slice::from_ref(&job)).await, [expected]);
     assert_eq!(followed(&*deletions, &[other, job]).await[1], expected, "also by way of the list");
     if expected[0] == "done" {
-        assert!(segment_deletes && !sandbox.segment_config().has_data(WORKSPACE, ANA));
+        assert!(segment_deletes && !stage.segment_config().has_data(WORKSPACE, ANA));
     }
 }
 
@@ -114,43 +115,48 @@ async fn the_end_of_every_destination_is_understood(#[case] plan: RegulationPlan
 async fn a_destination_that_takes_no_deletions_does_not_hide_that_segment_deleted(
     #[case] unsupported_destinations: Unsupported,
     #[case] expected: &[&str],
+    #[values(Config, Public)] face: Face,
 ) {
     let unsupported_destinations = Some(unsupported_destinations);
-    let sandbox = sandbox_with(KnobsPatch { unsupported_destinations, ..KnobsPatch::default() }).await;
-    let deletions = connector_with(&sandbox, OTHER_TOKEN, OTHER_WORKSPACE);
+    let stage = Stage::with(face, KnobsPatch { unsupported_destinations, ..KnobsPatch::default() }).await;
+    let deletions = stage.connector_with(face.tokens().other, OTHER_WORKSPACE);
     let job = deletions.erase(&[ana()]).await.unwrap();
-    sandbox.clock().advance(ALL_DONE);
+    stage.clock().advance(ALL_DONE);
     assert_eq!(followed(&*deletions, &[job]).await, [expected]);
-    assert!(!sandbox.segment_config().has_data(OTHER_WORKSPACE, ANA_EMAIL));
+    assert!(!stage.segment_config().has_data(OTHER_WORKSPACE, ANA_EMAIL));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_destination_that_fails_first_does_not_end_what_segment_still_does() {
-    let sandbox = sandbox().await;
+async fn a_destination_that_fails_first_does_not_end_what_segment_still_does(
+    #[values(Config, Public)] face: Face,
+) {
+    let stage = Stage::at(face).await;
     let plan = RegulationPlan { shown_status: Some("failed".to_owned()), ..RegulationPlan::default() };
-    sandbox.segment_config().plan_next(plan).unwrap();
-    let deletions = connector(&sandbox);
+    stage.segment_config().plan_next(plan).unwrap();
+    let deletions = stage.connector();
     let job = deletions.erase(&[ana()]).await.unwrap();
     for _ in 0..2 {
         assert_eq!(followed(&*deletions, std::slice::from_ref(&job)).await, [["pending"]]);
-        sandbox.clock().advance(Duration::from_secs(80));
+        stage.clock().advance(Duration::from_secs(80));
     }
-    sandbox.clock().advance(ALL_DONE);
+    stage.clock().advance(ALL_DONE);
     assert_eq!(followed(&*deletions, &[job]).await, [["done"]]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn days_in_the_queue_are_waited_for() {
-    let sandbox = sandbox_with(KnobsPatch {
+async fn days_in_the_queue_are_waited_for(#[values(Config, Public)] face: Face) {
+    let patch = KnobsPatch {
         initialized_seconds: Some(7 * 86_400),
         running_seconds: Some(86_400),
         ..KnobsPatch::default()
-    })
-    .await;
-    let deletions = connector(&sandbox);
+    };
+    let stage = Stage::with(face, patch).await;
+    let deletions = stage.connector();
     let job = deletions.erase(&[ana()]).await.unwrap();
     for (day, expected) in [(0, "pending"), (6, "pending"), (2, "done")] {
-        sandbox.clock().advance(DAY * day);
+        stage.clock().advance(DAY * day);
         assert_eq!(followed(&*deletions, std::slice::from_ref(&job)).await, [[expected]], "{day}");
     }
 }
@@ -159,30 +165,36 @@ async fn days_in_the_queue_are_waited_for() {
 #[case(Some(90), "forgotten")]
 #[case(None, "done")]
 #[tokio::test]
-async fn what_segment_forgot_is_never_done(#[case] remembered_days: Option<u64>, #[case] expected: &str) {
+async fn what_segment_forgot_is_never_done(
+    #[case] remembered_days: Option<u64>,
+    #[case] expected: &str,
+    #[values(Config, Public)] face: Face,
+) {
     let remembered_days = Some(remembered_days);
-    let sandbox = sandbox_with(KnobsPatch { remembered_days, ..KnobsPatch::default() }).await;
-    let deletions = connector(&sandbox);
+    let stage = Stage::with(face, KnobsPatch { remembered_days, ..KnobsPatch::default() }).await;
+    let deletions = stage.connector();
     let jobs = [deletions.erase(&[ana()]).await.unwrap(), deletions.erase(&[jo()]).await.unwrap()];
-    sandbox.clock().advance(DAY * 91);
+    stage.clock().advance(DAY * 91);
     assert_eq!(followed(&*deletions, &jobs[..1]).await, [[expected]]);
     assert_eq!(followed(&*deletions, &jobs).await, [[expected], [expected]]);
 }
 
+#[rstest]
 #[tokio::test]
-async fn many_deletions_under_way_cost_one_call_and_each_end_one_more() {
-    let sandbox = sandbox().await;
-    let deletions = connector(&sandbox);
+async fn many_deletions_under_way_cost_one_call_and_each_end_one_more(#[values(Config, Public)] face: Face) {
+    let stage = Stage::at(face).await;
+    let deletions = stage.connector();
     let mut jobs = Vec::new();
     for number in 0..20 {
         if number % 10 == 0 {
-            sandbox.segment_config().plan_next(at_once()).unwrap();
+            stage.segment_config().plan_next(at_once()).unwrap();
         }
         jobs.push(deletions.erase(&[subject(&[(UserId, &format!("u-{number}"))])]).await.unwrap());
     }
-    calls(&sandbox);
+    stage.calls();
     let told = followed(&*deletions, &jobs).await;
-    assert_eq!(calls(&sandbox), counted(&[(LIST, 1), (LOOK, 2)]));
+    let Routes { list, look, .. } = face.routes();
+    assert_eq!(stage.calls(), counted(&[(list, 1), (look, 2)]));
     let done: Vec<usize> = (0..20).filter(|at| told[*at] == ["done"]).collect();
     assert_eq!(done, [0, 10]);
 }
@@ -190,28 +202,32 @@ async fn many_deletions_under_way_cost_one_call_and_each_end_one_more() {
 #[rstest]
 #[tokio::test]
 async fn pages_of_any_size_tell_the_same(
-    #[values(1, 3, 100)] page_cap: usize,
-    #[values(EndOfList::Empty, EndOfList::Absent)] end_of_list: EndOfList,
+    #[values(
+        (Config, Capped(1)), (Config, Capped(3)), (Config, AsAsked), (Config, Crowded),
+        (Public, AsAsked), (Public, Crowded)
+    )]
+    cut: (Face, Cut),
+    #[values(Unset::Written, Unset::LeftOut)] end_of_list: Unset,
 ) {
-    let patch =
-        KnobsPatch { page_cap: Some(page_cap), end_of_list: Some(end_of_list), ..KnobsPatch::default() };
-    let sandbox = sandbox_with(patch).await;
-    let deletions = connector(&sandbox);
+    let stage = Stage::cutting(cut).await;
+    stage.spell(Spelling { end_of_list, ..Spelling::default() });
+    let deletions = stage.connector();
     let mut jobs = Vec::new();
     for number in 0..8 {
         if number == 3 {
-            sandbox.segment_config().plan_next(at_once().outcome("braze", "failed", "")).unwrap();
+            stage.segment_config().plan_next(at_once().outcome("braze", "failed", "")).unwrap();
         }
         jobs.push(deletions.erase(&[subject(&[(UserId, &format!("u-{number}"))])]).await.unwrap());
     }
-    calls(&sandbox);
+    stage.crowd(cut.1).await;
+    stage.calls();
     let told = followed(&*deletions, &jobs).await;
     let finished = vec!["done".to_owned(), "Braze failed".to_owned()];
     assert!(
         (0..8).all(|at| if at == 3 { told[at] == finished } else { told[at] == ["pending"] }),
         "{told:?}"
     );
-    let cost: u64 = calls(&sandbox).values().sum();
+    let cost: u64 = stage.calls().values().sum();
     assert!(cost <= 8 + 1, "never more than to ask for each alone: {cost}");
 }
 
@@ -232,39 +248,45 @@ async fn pages_of_any_size_tell_the_same(
 #[case::redirect(Fault::Redirect { location: "http://127.0.0.1:9/".to_owned() }, ErrorKind::BadAnswer)]
 #[case::lost(Fault::AnswerLost {}, ErrorKind::Unavailable)]
 #[tokio::test]
-async fn a_fault_while_following_is_named_and_survived(#[case] fault: Fault, #[case] kind: ErrorKind) {
-    let sandbox = sandbox().await;
-    let deletions = connector(&sandbox);
+async fn a_fault_while_following_is_named_and_survived(
+    #[case] fault: Fault,
+    #[case] kind: ErrorKind,
+    #[values(Config, Public)] face: Face,
+) {
+    let stage = Stage::at(face).await;
+    let deletions = stage.connector();
     let job = deletions.erase(&[ana()]).await.unwrap();
-    sandbox.clock().advance(ALL_DONE);
-    sandbox.faults().add(Rule::new(VENDOR, fault).method("GET").times(1)).unwrap();
+    stage.clock().advance(ALL_DONE);
+    stage.fault(stage.rule(fault).method("GET").times(1));
     let error = deletions.follow(std::slice::from_ref(&job)).await.unwrap_err();
     assert_eq!(error.kind, kind);
-    assert!(!format!("{error:?}").contains(TOKEN));
+    assert!(!format!("{error:?}").contains(face.tokens().owner));
     assert_eq!(followed(&*deletions, &[job]).await, [["done"]]);
 }
 
 #[rstest]
 #[tokio::test]
 async fn a_token_revoked_while_following_is_credentials(
+    #[values(Config, Public)] face: Face,
     #[values(BadToken::Unauthenticated, BadToken::PermissionDenied)] bad_token: BadToken,
     #[values(1, 2)] count: usize,
 ) {
-    let sandbox = sandbox_with(KnobsPatch { bad_token: Some(bad_token), ..KnobsPatch::default() }).await;
-    let deletions = connector(&sandbox);
+    let stage = Stage::with(face, KnobsPatch { bad_token: Some(bad_token), ..KnobsPatch::default() }).await;
+    let deletions = stage.connector();
     let jobs = [deletions.erase(&[ana()]).await.unwrap(), deletions.erase(&[jo()]).await.unwrap()];
-    assert!(sandbox.segment_config().revoke_token(TOKEN));
+    assert!(stage.segment_config().revoke_token(face.tokens().owner));
     let error = deletions.follow(&jobs[..count]).await.unwrap_err();
     assert_eq!((error.kind, error.retry), (ErrorKind::Credentials, Retry::Never));
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_list_that_fails_is_done_without() {
-    let sandbox = sandbox().await;
-    let deletions = connector(&sandbox);
+async fn a_list_that_fails_is_done_without(#[values(Config, Public)] face: Face) {
+    let stage = Stage::at(face).await;
+    let deletions = stage.connector();
     let jobs = [deletions.erase(&[ana()]).await.unwrap(), deletions.erase(&[jo()]).await.unwrap()];
-    sandbox.clock().advance(ALL_DONE);
-    let rule = Rule::new(VENDOR, Fault::Html { code: 200 }).path_contains("regulations?").when(When::After);
-    sandbox.faults().add(rule).unwrap();
+    stage.clock().advance(ALL_DONE);
+    let rule = stage.rule(Fault::Html { code: 200 }).path_contains("regulations?").when(When::After);
+    stage.fault(rule);
     assert_eq!(followed(&*deletions, &jobs).await, [["done"], ["done"]]);
 }
