@@ -89,6 +89,8 @@ pub(super) fn refused(answer: &VendorAnswer, asked: Asked, which: Which, look: T
         ),
         401 => credentials(which, look),
         403 => forbidden(answer, asked, which, look),
+        // There the workspace is the token's own and in no address, so it is the call that is not there.
+        404 if which == Which::Public => not_offered(status, asked),
         404 => VendorError::new(
             ErrorKind::Configuration,
             Retry::Never,

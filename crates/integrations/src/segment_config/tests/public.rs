@@ -302,6 +302,24 @@ async fn a_creation_without_permission_names_the_role(#[case] refusal: u16) {
     assert_eq!((error.kind, error.permission), (ErrorKind::Permission, Some("Workspace Owner")));
 }
 
+/// The workspace is in no address, so its name cannot be what is wrong.
+#[tokio::test]
+async fn what_the_api_does_not_have_is_not_blamed_on_the_workspaces_name() {
+    let vendor = NewerVendor::holding(Newer::default()).await;
+    vendor.fault(|_, asked| (asked.target != "/").then(|| refused(404, "NotFound")));
+    let (connector, ana) = (public(&vendor).await, person("ana@example.test", "u-1"));
+    let errors = [
+        connector.erase(std::slice::from_ref(&ana)).await.unwrap_err(),
+        connector.find_erasures(&[ana], NOW.parse().unwrap()).await.unwrap_err(),
+        connector.detect().await.unwrap_err(),
+        check(&*connector).await.unwrap_err(),
+    ];
+    for error in errors {
+        assert_eq!((error.kind, error.retry, error.status), (ErrorKind::NotAllowed, Retry::Never, Some(404)));
+        assert!(error.message.contains("does not offer") && !error.explanation().contains("slug"), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_long_list_is_read_page_by_page_and_one_without_end_is_not() {
     let many: Vec<_> = (0..120)
