@@ -11,6 +11,7 @@ use habeas_domain::{Outcome, Phase, RequestState, Right, RunStatus};
 use habeas_integrations::Settings;
 use habeas_sandbox::faults::Rule;
 use habeas_sandbox::readycloud::fixtures;
+use habeas_sandbox::segment_config::fixtures as segment;
 use habeas_testing::{TestDatabase, on_both_databases};
 
 use crate::support::{
@@ -25,6 +26,8 @@ on_both_databases![
     the_slower_of_two_edits_is_refused,
     a_plan_compares_what_is_sealed,
     a_direct_contact_without_an_address_of_its_own_has_the_one_of_its_settings,
+    a_token_of_segments_newer_api_takes_the_work_there,
+    a_deletion_under_way_is_followed_through_the_api_of_the_new_token,
     a_forced_removal_skips_what_was_under_way,
     a_forced_removal_leaves_out_what_a_review_had_chosen,
     a_forced_removal_breaks_off_an_erasure,
@@ -113,6 +116,75 @@ async fn capabilities_change_for_later_requests_only(database: TestDatabase) {
     assert_eq!(company.outcome(planned).await, Some(Outcome::Erased), "planned before");
     let later = company.try_ask(Right::Deletion, "jo+shop@example.test", true).await;
     assert!(matches!(later, Err(CaseworkError::PlanRefused(_))), "{later:?}");
+}
+
+/// Edits that give the connection a token.
+fn api_token(token: &str) -> ConnectionChange {
+    ConnectionChange { settings: Settings::from_iter([("api_token", token)]), ..ConnectionChange::default() }
+}
+
+/// Which of Segment's APIs were called since the last time this was asked.
+fn apis_called(company: &Company) -> Vec<&'static str> {
+    let summary = company.sandbox.calls().summary();
+    company.sandbox.calls().reset();
+    summary.vendors.into_iter().filter(|(_, calls)| calls.total > 0).map(|(vendor, _)| vendor).collect()
+}
+
+async fn delete(company: &Company, email: &str) {
+    let request = company.ask(Right::Deletion, email).await;
+    company.work_with_the_vendor(company).await;
+    assert_eq!(company.outcome(request).await, Some(Outcome::Erased));
+    assert_eq!(company.sandbox.segment_config().accepted_for_deletion(email), 1);
+}
+
+async fn a_token_of_segments_newer_api_takes_the_work_there(database: TestDatabase) {
+    let company = Company::with(database, Setup::at(System::SegmentConfig)).await;
+    let (casework, id) = (&company.casework, company.connection.stored.id);
+    delete(&company, segment::ANA_EMAIL).await;
+    assert_eq!(apis_called(&company), ["segment_config"]);
+
+    for token in [segment::READ_ONLY_TOKEN, segment::PUBLIC_READ_ONLY_TOKEN] {
+        let refused = casework.edit_connection(&operator(), id, api_token(token)).await;
+        let Err(CaseworkError::PermissionsMissing(missing)) = refused else { panic!("{refused:?}") };
+        let named: Vec<&str> = missing.iter().map(|one| one.permission.as_str()).collect();
+        assert_eq!(named, ["Workspace Owner"]);
+    }
+    for token in [segment::PUBLIC_REVOKED_TOKEN, segment::PUBLIC_OTHER_TOKEN] {
+        let refused = casework.edit_connection(&operator(), id, api_token(token)).await;
+        assert!(matches!(refused, Err(CaseworkError::Vendor(_))), "{refused:?}");
+    }
+    apis_called(&company);
+    delete(&company, segment::JO_EMAIL).await;
+    assert_eq!(apis_called(&company), ["segment_config"], "what was refused changed nothing");
+
+    casework.edit_connection(&operator(), id, api_token(segment::PUBLIC_TOKEN)).await.unwrap();
+    let kept = casework.connection_access(id).await.unwrap().settings;
+    assert_eq!((kept.text("api_token"), kept.text("api")), (segment::PUBLIC_TOKEN, "public"));
+    apis_called(&company);
+    delete(&company, segment::KIM_EMAIL).await;
+    company.casework.check_connection(&operator(), id).await.unwrap();
+    assert_eq!(apis_called(&company), ["segment_public"], "the older one is asked no more");
+
+    casework.edit_connection(&operator(), id, api_token(segment::TOKEN)).await.unwrap();
+    apis_called(&company);
+    delete(&company, segment::PIA_EMAIL).await;
+    assert_eq!(apis_called(&company), ["segment_config"]);
+    assert!(!company.dump().await.iter().any(|row| row.contains("sgp_")));
+}
+
+async fn a_deletion_under_way_is_followed_through_the_api_of_the_new_token(database: TestDatabase) {
+    let company = Company::with(database, Setup::at(System::SegmentConfig)).await;
+    let request = company.ask(Right::Deletion, segment::ANA_EMAIL).await;
+    company.engine.work_until_idle().await;
+    assert!(company.last_run(request).await.run.vendor_job.is_some());
+    let change = api_token(segment::PUBLIC_TOKEN);
+    company.casework.edit_connection(&operator(), company.connection.stored.id, change).await.unwrap();
+    assert!(company.sandbox.segment_config().revoke_token(segment::TOKEN));
+    apis_called(&company);
+    company.work_with_the_vendor(&company).await;
+    assert_eq!(company.outcome(request).await, Some(Outcome::Erased));
+    assert_eq!(apis_called(&company), ["segment_public"]);
+    assert_eq!(company.sandbox.segment_config().accepted_for_deletion(segment::ANA_EMAIL), 1);
 }
 
 async fn the_slower_of_two_edits_is_refused(database: TestDatabase) {

@@ -12,7 +12,7 @@ use habeas_domain::{IdentifierType, Outcome, Phase, RequestId, RequestState, Rig
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_sandbox::qualtrics::fixtures::DIRECTORY;
 use habeas_sandbox::qualtrics::{ContactSpec, KnobsPatch};
-use habeas_sandbox::segment_config::RegulationPlan;
+use habeas_sandbox::segment_config::{PublicKnobsPatch, RegulationPlan};
 use habeas_testing::{TestDatabase, on_both_databases};
 
 use crate::support::{ANA, Company, Setup, System, asking, operator, status};
@@ -27,6 +27,8 @@ on_both_databases![
     twenty_thousand_identifiers_go_out_in_calls_that_the_vendor_takes,
     a_lost_answer_is_asked_about_and_nothing_is_sent_twice,
     a_lost_answer_of_segment_is_asked_about_as_well,
+    a_lost_answer_of_segments_newer_api_is_asked_about_as_well,
+    a_limit_is_waited_for_as_long_as_the_vendor_says,
     a_deletion_that_never_arrived_is_sent_once,
     one_bad_subject_does_not_hold_up_the_others,
     whoever_has_an_account_waits_for_a_person_and_nobody_else_does,
@@ -208,7 +210,7 @@ async fn twenty_thousand_identifiers_go_out_in_calls_that_the_vendor_takes(datab
 
 /// The vendor accepts it, and the answer is lost on its way.
 async fn lose_the_answer(company: &Company, system: System, path: &str) {
-    let lost = Rule::new(system.integration(), Fault::AnswerLost {}).method("POST").path_contains(path);
+    let lost = Rule::new(system.vendor(), Fault::AnswerLost {}).method("POST").path_contains(path);
     company.fault(lost.times(1));
     let id = company.ask(Right::Deletion, ANA).await;
     company.engine.work_until_idle().await;
@@ -227,6 +229,33 @@ async fn a_lost_answer_of_segment_is_asked_about_as_well(database: TestDatabase)
     let company = segment(database).await;
     lose_the_answer(&company, System::SegmentConfig, "regulations").await;
     assert_eq!(company.sandbox.segment_config().accepted_for_deletion(ANA), 1);
+}
+
+async fn a_lost_answer_of_segments_newer_api_is_asked_about_as_well(database: TestDatabase) {
+    let company = Company::with(database, Setup::at(System::SegmentPublic)).await;
+    lose_the_answer(&company, System::SegmentPublic, "regulations").await;
+    assert_eq!(company.sandbox.segment_config().accepted_for_deletion(ANA), 1);
+    assert!(calls(&company, "segment_public", "GET /regulations") > 0);
+}
+
+async fn a_limit_is_waited_for_as_long_as_the_vendor_says(database: TestDatabase) {
+    let company = Company::with(database, Setup::at(System::SegmentPublic)).await;
+    let regulation_creates_per_minute = Some(Some(1));
+    let patch = PublicKnobsPatch { regulation_creates_per_minute, ..PublicKnobsPatch::default() };
+    company.sandbox.segment_public().turn(patch);
+    // The check of the new connection tried to create one, too.
+    company.sandbox.clock().advance(Duration::from_secs(60));
+    let first = company.ask(Right::Deletion, ANA).await;
+    company.engine.work_until_idle().await;
+    let second = company.ask(Right::Deletion, "jo+shop@example.test").await;
+    company.engine.work_until_idle().await;
+    let run = company.last_run(second).await.run;
+    assert!(matches!(run.detail, RunDetail::Retrying { .. }), "{:?}", run.detail);
+    let wait = run.next_at.unwrap().duration_since(company.time.now());
+    assert!((30..=60).contains(&wait.as_secs()), "{wait}");
+    work(&company).await;
+    closed_as(&company, &[first, second], Outcome::Erased).await;
+    assert_eq!(calls(&company, "segment_public", "POST /regulations"), 3, "refused once, then in time");
 }
 
 async fn a_deletion_that_never_arrived_is_sent_once(database: TestDatabase) {

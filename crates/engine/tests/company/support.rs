@@ -21,6 +21,7 @@ use habeas_environment::Environment;
 use habeas_integrations::{Catalogue, Connector, Settings};
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_sandbox::readycloud::{ContactSpec, TokenSpec, fixtures};
+use habeas_sandbox::segment_config::{self, PublicKnobsPatch};
 use habeas_sandbox::webhook;
 use habeas_sandbox::{Sandbox, SandboxOptions};
 use habeas_store::storage::Storage;
@@ -56,7 +57,10 @@ pub(crate) const ANA: &str = "ana.silva@example.test";
 pub(crate) enum System {
     ReadyCloud,
     Qualtrics,
+    /// Segment, with a token of its older API.
     SegmentConfig,
+    /// Segment, with a token of its newer API: the same integration speaks another language.
+    SegmentPublic,
     /// A system of the company's own.
     Webhook,
     /// Nothing that could be called: a person answers.
@@ -68,9 +72,17 @@ impl System {
         match self {
             Self::ReadyCloud => "readycloud",
             Self::Qualtrics => "qualtrics",
-            Self::SegmentConfig => "segment_config",
+            Self::SegmentConfig | Self::SegmentPublic => "segment_config",
             Self::Webhook => "webhook",
             Self::DirectContact => "direct_contact",
+        }
+    }
+
+    /// Its name in the vendor's faults and in the call log.
+    pub(crate) const fn vendor(self) -> &'static str {
+        match self {
+            Self::SegmentPublic => "segment_public",
+            other => other.integration(),
         }
     }
 
@@ -89,6 +101,10 @@ impl System {
             Self::Webhook => Settings::from_iter([
                 ("endpoint_url", "https://crm.example.test/habeas"),
                 ("signing_secret", webhook::fixtures::SECRET),
+            ]),
+            Self::SegmentPublic => Settings::from_iter([
+                ("api_token", segment_config::fixtures::PUBLIC_TOKEN),
+                ("workspace_name", "acme-shop"),
             ]),
             Self::DirectContact => Settings::from_iter([("processor_email", "owner@shop.example.test")]),
         }
@@ -273,6 +289,11 @@ impl Company {
         sandbox.segment_config().set_limit(setup.limit);
         let timestamps_checked = Some(setup.pace == Pace::SharedWithDates);
         sandbox.webhook().turn(webhook::KnobsPatch { timestamps_checked, ..webhook::KnobsPatch::default() });
+        sandbox.segment_public().turn(PublicKnobsPatch {
+            calls_per_minute: Some(setup.limit),
+            regulation_creates_per_minute: Some(None),
+            ..PublicKnobsPatch::default()
+        });
         let (time, environment) = Time::of(setup.pace, &sandbox);
         for (token, client, organisation) in [
             (MAIN_TOKEN, fixtures::CLIENT_ID, fixtures::MAIN_ORG),
@@ -502,10 +523,12 @@ async fn open(
         ..IntegrationOptions::default()
     };
     let addresses = sandbox.addresses();
+    let public_base_url = Some(addresses.segment_public.parse().unwrap());
+    let segment = IntegrationOptions { public_base_url, ..at(&addresses.segment_config) };
     let options = BTreeMap::from([
         ("readycloud".to_owned(), at(&addresses.readycloud)),
         ("qualtrics".to_owned(), at(&addresses.qualtrics)),
-        ("segment_config".to_owned(), at(&addresses.segment_config)),
+        ("segment_config".to_owned(), segment),
         ("webhook".to_owned(), at(&format!("{}/habeas", addresses.webhook))),
     ]);
     let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, LEASE).unwrap();

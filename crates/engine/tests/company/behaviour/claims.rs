@@ -47,7 +47,13 @@ fn offers<T>(answer: &Result<T, VendorError>) -> bool {
 
 #[rstest]
 fn what_is_declared_is_offered_and_nothing_else(
-    #[values(System::ReadyCloud, System::Qualtrics, System::SegmentConfig, System::DirectContact)]
+    #[values(
+        System::ReadyCloud,
+        System::Qualtrics,
+        System::SegmentConfig,
+        System::SegmentPublic,
+        System::DirectContact
+    )]
     system: System,
 ) {
     block_on(async {
@@ -96,7 +102,13 @@ fn what_is_declared_is_offered_and_nothing_else(
 
 #[rstest]
 fn a_check_reports_on_every_permission_that_is_declared(
-    #[values(System::ReadyCloud, System::Qualtrics, System::SegmentConfig, System::DirectContact)]
+    #[values(
+        System::ReadyCloud,
+        System::Qualtrics,
+        System::SegmentConfig,
+        System::SegmentPublic,
+        System::DirectContact
+    )]
     system: System,
 ) {
     block_on(async {
@@ -117,7 +129,9 @@ fn a_check_reports_on_every_permission_that_is_declared(
 }
 
 #[rstest]
-fn a_full_batch_is_accepted_in_one_call(#[values(System::Qualtrics, System::SegmentConfig)] system: System) {
+fn a_full_batch_is_accepted_in_one_call(
+    #[values(System::Qualtrics, System::SegmentConfig, System::SegmentPublic)] system: System,
+) {
     block_on(async {
         let stage = Stage::on_sqlite(system).await;
         let batch = manifest(system).capabilities.deletion.unwrap().batch;
@@ -197,7 +211,11 @@ fn every_declared_identifier_finds_the_person(system: System, right: Right) {
             if *kind == IdentifierType::UserId {
                 person.email = format!("u-{}", person.email.replace('@', "-at-"));
                 let event = EventSpec { user_id: person.email.clone(), ..EventSpec::default() };
-                assert_eq!(system, System::SegmentConfig, "say here how others know people by user id");
+                assert_eq!(
+                    system.integration(),
+                    "segment_config",
+                    "say here how others know people by user id"
+                );
                 assert!(stage.company.sandbox.segment_config().receive(&event).unwrap());
             } else {
                 assert_eq!(*kind, IdentifierType::Email, "say here how to know people by it");
@@ -213,6 +231,7 @@ fn every_declared_identifier_finds_the_person(system: System, right: Right) {
 
 #[rstest]
 #[case(System::SegmentConfig, Right::Access)]
+#[case(System::SegmentPublic, Right::Access)]
 #[case(System::DirectContact, Right::Access)]
 #[case(System::DirectContact, Right::Deletion)]
 fn where_a_person_is_declared_nobody_is_called_and_the_answer_ends_it(
@@ -265,7 +284,7 @@ fn a_system_in_trouble_holds_up_no_other(#[case] well: System, #[case] ill: Syst
     block_on(async {
         let company = Company::with(TestDatabase::sqlite(), Setup::at(well)).await;
         company.connect_to(ill, "other").await;
-        company.fault(Rule::new(ill.integration(), status(405)));
+        company.fault(Rule::new(ill.vendor(), status(405)));
         let id = company.ask(Right::Access, ANA).await;
         company.work_with_the_vendor(&company).await;
         assert_eq!(company.request(id).await.attention, 1);

@@ -5,6 +5,7 @@ use futures::future::{Either, select};
 use habeas_domain::Right;
 use habeas_sandbox::faults::{Fault, Rule, When};
 use habeas_testing::{TestDatabase, block_on};
+use rstest::rstest;
 
 use super::stage::Stage;
 use crate::support::{Process, System};
@@ -14,10 +15,12 @@ of_everything_served![whichever_call_a_worker_dies_at_it_ends_as_it_should_and_d
 /// An hour: the worker is gone long before.
 const FOR_EVER: Fault = Fault::Latency { ms: 3_600_000 };
 
-#[test]
-fn whichever_call_a_worker_dies_at_on_postgresql() {
+#[rstest]
+fn whichever_call_a_worker_dies_at_on_postgresql(
+    #[values(System::SegmentConfig, System::SegmentPublic)] system: System,
+) {
     block_on(async {
-        let stage = Stage::of(TestDatabase::postgres().await, System::SegmentConfig).await;
+        let stage = Stage::of(TestDatabase::postgres().await, system).await;
         die_everywhere(&stage, Right::Deletion).await;
     });
 }
@@ -39,7 +42,7 @@ async fn die_everywhere(stage: &Stage, right: Right) {
         for moment in moments {
             let person = stage.somebody();
             company.sandbox.calls().reset();
-            let hanging = Rule::new(stage.system.integration(), FOR_EVER).when(*moment);
+            let hanging = Rule::new(stage.system.vendor(), FOR_EVER).when(*moment);
             company.fault(hanging.skip(number - 1).times(1));
             let id = company.ask(right, &person.email).await;
             let dying = company.another_process().await;

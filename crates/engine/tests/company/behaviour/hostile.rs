@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use habeas_domain::Right;
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_testing::{TestDatabase, block_on};
+use rstest::rstest;
 
 use super::stage::{Shown, Stage};
 use crate::support::System;
@@ -16,10 +17,12 @@ of_everything_served![hostile_answers_are_bounded_and_nothing_goes_to_a_foreign_
 /// More calls than any one of these requests may cost.
 const BOUND: u64 = 150;
 
-#[test]
-fn hostile_answers_are_bounded_on_postgresql() {
+#[rstest]
+fn hostile_answers_are_bounded_on_postgresql(
+    #[values(System::SegmentConfig, System::SegmentPublic)] system: System,
+) {
     block_on(async {
-        let stage = Stage::of(TestDatabase::postgres().await, System::SegmentConfig).await;
+        let stage = Stage::of(TestDatabase::postgres().await, system).await;
         meet_all(&stage, Right::Deletion).await;
     });
 }
@@ -80,7 +83,7 @@ async fn meet_all(stage: &Stage, right: Right) {
         for (name, fault, lasts) in answers(&stranger) {
             let person = stage.somebody();
             company.sandbox.calls().reset();
-            let rule = Rule::new(stage.system.integration(), fault).skip(number);
+            let rule = Rule::new(stage.system.vendor(), fault).skip(number);
             company.fault(if lasts { rule } else { rule.times(1) });
             let process = company.another_process().await;
             let id = company.ask(right, &person.email).await;

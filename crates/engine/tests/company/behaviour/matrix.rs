@@ -53,7 +53,7 @@ fn how_many_cases_there_are() {
 /// What a vendor accepted is looked at until its deadline, also when it cannot be asked; then a person decides.
 #[rstest]
 fn a_vendor_that_stays_away_until_the_deadline_of_its_job_is_a_persons_case(
-    #[values(System::Qualtrics, System::SegmentConfig)] system: System,
+    #[values(System::Qualtrics, System::SegmentConfig, System::SegmentPublic)] system: System,
     #[values("503", "too often", "malformed")] fault: &str,
 ) {
     block_on(async {
@@ -157,7 +157,8 @@ async fn one(
 /// On the other database one fault that is reconciled or retried, and one that asks a person.
 #[rstest]
 fn representative_faults_pass_on_postgresql(
-    #[values(System::ReadyCloud, System::Qualtrics, System::SegmentConfig)] system: System,
+    #[values(System::ReadyCloud, System::Qualtrics, System::SegmentConfig, System::SegmentPublic)]
+    system: System,
 ) {
     for (lasts, name) in [(Lasts::Once, "answer lost"), (Lasts::Always, "405")] {
         let rows: Vec<Row> = table::rows().into_iter().filter(|row| row.name == name).collect();

@@ -38,6 +38,11 @@ macro_rules! of_everything_served {
             fn segment_config_deletion() {
                 super::$body(System::SegmentConfig, Right::Deletion);
             }
+
+            #[test]
+            fn segment_public_deletion() {
+                super::$body(System::SegmentPublic, Right::Deletion);
+            }
         }
     )+};
 }
@@ -50,15 +55,21 @@ mod stage;
 mod table;
 mod twice;
 
-/// The integrations of the suite.
-const ALL: [System; 4] =
-    [System::ReadyCloud, System::Qualtrics, System::SegmentConfig, System::DirectContact];
+/// The systems of the suite: every integration, and each of the APIs that one speaks.
+const ALL: [System; 5] = [
+    System::ReadyCloud,
+    System::Qualtrics,
+    System::SegmentConfig,
+    System::SegmentPublic,
+    System::DirectContact,
+];
 
 /// What they serve over an API. A test holds it against the manifests.
-const SERVED: [(System, Right); 5] = [
+const SERVED: [(System, Right); 6] = [
     (System::ReadyCloud, Right::Access),
     (System::ReadyCloud, Right::Deletion),
     (System::Qualtrics, Right::Access),
     (System::Qualtrics, Right::Deletion),
     (System::SegmentConfig, Right::Deletion),
+    (System::SegmentPublic, Right::Deletion),
 ];

@@ -94,7 +94,7 @@ impl Stage {
                 };
                 sandbox.qualtrics().add_contact(contact).unwrap()
             }
-            System::SegmentConfig => {
+            System::SegmentConfig | System::SegmentPublic => {
                 let event = segment_config::EventSpec {
                     user_id: email.clone(),
                     email: Some(email.clone()),
@@ -125,7 +125,7 @@ impl Stage {
         match self.system {
             System::ReadyCloud => !sandbox.readycloud().contacts_with_email(email).is_empty(),
             System::Qualtrics => !sandbox.qualtrics().contacts_with_email(email).is_empty(),
-            System::SegmentConfig => {
+            System::SegmentConfig | System::SegmentPublic => {
                 let segment = sandbox.segment_config();
                 !segment.user_ids_with_email(segment_config::fixtures::WORKSPACE, email).is_empty()
             }
@@ -140,7 +140,9 @@ impl Stage {
         match self.system {
             System::ReadyCloud => self.company.deletions_of(&person.key).1,
             System::Qualtrics => sandbox.qualtrics().erasures_accepted(&person.email),
-            System::SegmentConfig => sandbox.segment_config().accepted_for_deletion(&person.email),
+            System::SegmentConfig | System::SegmentPublic => {
+                sandbox.segment_config().accepted_for_deletion(&person.email)
+            }
             System::Webhook => sandbox.webhook().accepted_for_deletion(&person.email),
             System::DirectContact => 0,
         }
@@ -153,7 +155,7 @@ impl Stage {
             System::ReadyCloud => drop(sandbox.readycloud().remove_contact(&person.key)),
             System::Qualtrics => drop(sandbox.qualtrics().remove_contact(&person.key)),
             System::Webhook => drop(sandbox.webhook().remove_person(&person.key)),
-            System::SegmentConfig | System::DirectContact => {}
+            System::SegmentConfig | System::SegmentPublic | System::DirectContact => {}
         }
     }
 
@@ -252,7 +254,8 @@ impl Stage {
     /// neither a person nor a secret.
     pub(super) async fn wrong_words(&self, id: RequestId) -> Option<String> {
         let failure = self.company.last_run(id).await.failure?;
-        let secrets = [TOKEN, "qx-demo-client", "qx-demo-secret", "sc-demo-token", "@", "Bearer", "Basic"];
+        let secrets =
+            [TOKEN, "qx-demo-client", "qx-demo-secret", "sc-demo-token", "sgp_Owner", "@", "Bearer", "Basic"];
         [failure.message, failure.remedy]
             .into_iter()
             .find(|text| text.len() <= 15 || secrets.iter().any(|secret| text.contains(secret)))

@@ -141,6 +141,12 @@ fn call(system: System, right: Right, point: Point) -> Option<Call> {
             "/regulations/",
             "GET /v1beta/workspaces/{workspace}/regulations/{regulation}",
         ),
+        (System::SegmentPublic, Right::Deletion, Point::First | Point::Send) => {
+            Call::new(Effect, "POST", "/regulations", "POST /regulations")
+        }
+        (System::SegmentPublic, Right::Deletion, Point::Follow) => {
+            Call::new(Reading, "GET", "/regulations/", "GET /regulations/{regulation}")
+        }
         _ => return None,
     })
 }
@@ -182,7 +188,7 @@ pub(super) struct Row {
 impl Row {
     /// The rule that has the fault strike at a call.
     pub(super) fn at(&self, system: System, call: Call) -> Rule {
-        let rule = Rule::new(system.integration(), self.fault.clone());
+        let rule = Rule::new(system.vendor(), self.fault.clone());
         let rule = rule.method(call.method).path_contains(call.path);
         match self.when {
             Some(when) => rule.when(when),
@@ -369,8 +375,15 @@ fn exception(system: System, right: Right, point: Point, call: Call, row: &Row) 
         }
         // The workspace is part of every address.
         (System::SegmentConfig, Kind::Effect, "404") => both(attention("connection_misconfigured")),
+        // The workspace is the token's own, so what is not found is the call.
+        (System::SegmentPublic, Kind::Effect, "404") => both(attention("vendor_refused")),
         // The deletion was accepted; that nobody knows it any more says nothing about how it ended.
-        (System::SegmentConfig, Kind::Reading, "404") => both(attention("outcome_unknown")),
+        (System::SegmentConfig | System::SegmentPublic, Kind::Reading, "404") => {
+            both(attention("outcome_unknown"))
+        }
+        // A token that is not valid and one that may not do something are refused alike.
+        (System::SegmentPublic, Kind::Effect, "token expired") => both(attention("permissions_missing")),
+        (System::SegmentPublic, Kind::Reading, "scope missing") => both(attention("credentials_rejected")),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use habeas_domain::{OperationId, RecordId, Right};
 use habeas_integrations::{Connector, Deleted, Erased, Export, Presence, Progress, Subject};
 use habeas_store::due_work::Lease;
 use habeas_testing::{TestDatabase, block_on};
+use rstest::rstest;
 
 use super::stage::Stage;
 use crate::crashes::{copy, read_page};
@@ -16,19 +17,21 @@ of_everything_served![
     what_two_processes_carry_out_is_done_once,
 ];
 
-#[test]
-fn whatever_is_written_twice_on_postgresql() {
+#[rstest]
+fn whatever_is_written_twice_on_postgresql(
+    #[values(System::Qualtrics, System::SegmentPublic)] system: System,
+) {
     block_on(async {
-        write_twice(&Stage::of(TestDatabase::postgres().await, System::Qualtrics).await, Right::Deletion)
-            .await
+        write_twice(&Stage::of(TestDatabase::postgres().await, system).await, Right::Deletion).await
     });
 }
 
-#[test]
-fn what_two_processes_carry_out_on_postgresql() {
+#[rstest]
+fn what_two_processes_carry_out_on_postgresql(
+    #[values(System::Qualtrics, System::SegmentPublic)] system: System,
+) {
     block_on(async {
-        carry_out_twice(&Stage::of(TestDatabase::postgres().await, System::Qualtrics).await, Right::Deletion)
-            .await
+        carry_out_twice(&Stage::of(TestDatabase::postgres().await, system).await, Right::Deletion).await
     });
 }
 
