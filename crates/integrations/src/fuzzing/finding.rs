@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::assert_says_nothing;
 use crate::{
-    CheckReport, Collected, FoundRecord, Manifest, Presence, Progress, Residual, ScanPage, VendorError,
+    CheckReport, Collected, Detection, FoundRecord, Manifest, Presence, Progress, Residual, ScanPage,
+    VendorError,
 };
 
 /// Found is never more than a vendor said, times this: a record may repeat a name, and numbers grow when they are
@@ -63,6 +64,21 @@ pub(super) fn report(report: &CheckReport, manifest: &Manifest) {
     let needed: Vec<&str> = manifest.permissions.iter().map(|one| one.permission).collect();
     assert_eq!(named, needed, "a check reports on every permission");
     report.warnings.iter().for_each(|warning| assert_says_nothing(warning));
+}
+
+/// What is shown of other systems is bounded and harmless.
+pub(super) fn detection(found: &Detection) {
+    assert_says_nothing(&format!("{found:?}"));
+    let mut keys = HashSet::new();
+    for system in &found.systems {
+        assert!(keys.insert(&system.key), "two systems have one key");
+        assert!(
+            !system.name.is_empty() && !system.evidence.is_empty(),
+            "a system without a name or evidence"
+        );
+        assert!(!system.name.contains(['@', '<', '\n']), "a name that is not harmless");
+    }
+    residuals(&found.unseen);
 }
 
 pub(super) fn presence(presence: &Presence) {

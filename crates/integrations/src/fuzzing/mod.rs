@@ -21,7 +21,7 @@ pub use vendor::vendor;
 /// The target that takes texts apart which come from elsewhere than a vendor's answers.
 pub const OUTSIDE_TEXTS: &str = "outside_texts";
 /// Every target: one for each vendor, by the integration's name, and one for everything else.
-pub const TARGETS: [&str; 4] = ["readycloud", "qualtrics", "segment_config", OUTSIDE_TEXTS];
+pub const TARGETS: [&str; 5] = ["readycloud", "qualtrics", "segment_config", "webhook", OUTSIDE_TEXTS];
 
 /// One run of a target.
 ///

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use habeas_domain::{Identifier, IdentifierSource, IdentifierType};
 use habeas_environment::{Environment, TestClock};
 use jiff::Timestamp;
@@ -13,8 +15,8 @@ use super::{EMAIL, NOW, SECRET, USER_ID, assert_says_nothing, run};
 use crate::client::in_memory::{Answer, Loss};
 use crate::client::recording::BASE;
 use crate::{
-    Catalogue, ClientOptions, Connector, Cursor, ErrorKind, Export, Integration, Job, Manifest, Progress,
-    Setting, Settings, Subject, Transport, VendorClient, VendorError,
+    Catalogue, ClientOptions, Connector, Cursor, ErrorKind, Export, Integration, Job, Manifest, Preview,
+    Progress, Setting, Settings, Subject, Transport, VendorClient, VendorError,
 };
 
 /// How often the vendor gives all its answers anew.
@@ -22,6 +24,10 @@ const MOST_ROUNDS: usize = 4;
 /// How often a vendor that is gone may be called before it is given up.
 const MOST_IN_VAIN: usize = 64;
 
+/// How secrets begin that messages are signed with; they must be keys.
+const SIGNING: &str = "whsec_";
+/// Among the options: whether the vendor's newer API is spoken, where it has one.
+const NEWER: u8 = 0b1000_0000;
 /// How often jobs are looked at.
 const MOST_LOOKS: usize = 8;
 
@@ -40,11 +46,13 @@ pub(super) enum Work {
     FindErasures,
     Follow,
     Presence,
+    Detect,
+    Preview,
     Normalise,
 }
 
 impl Work {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Check,
         Self::Scan,
         Self::ScanFromCursor,
@@ -58,6 +66,8 @@ impl Work {
         Self::Follow,
         Self::Presence,
         Self::Normalise,
+        Self::Detect,
+        Self::Preview,
     ];
 
     pub(super) fn chosen(choice: u8) -> Self {
@@ -144,16 +154,30 @@ fn connected(
     in_vain: Arc<AtomicUsize>,
 ) -> Result<Box<dyn Connector>, VendorError> {
     let environment = Environment::for_test(&TestClock::at(NOW), 1);
-    let base = BASE.parse().unwrap_or_else(|error| panic!("{BASE}: {error}"));
-    let options = ClientOptions::new(integration.manifest().name, base, environment);
+    let base: url::Url = BASE.parse().unwrap_or_else(|error| panic!("{BASE}: {error}"));
+    let speaks_newer = integration.manifest().newer_api.is_some() && input.options & NEWER != 0;
+    let newer_api = speaks_newer.then(|| base.clone());
+    let options =
+        ClientOptions { newer_api, ..ClientOptions::new(integration.manifest().name, base, environment) };
     let client = VendorClient::new(options, answering(input, in_vain))?;
-    let settings = integration.normalise(settings(integration.manifest(), input), now());
+    let mut entered = settings(integration.manifest(), input);
+    if speaks_newer {
+        // As an earlier check would have left it.
+        entered.set("api", "public");
+    }
+    let settings = integration.normalise(entered, now());
     integration.connect(&settings.unwrap_or_else(|wrong| panic!("the settings are wrong: {wrong:?}")), client)
 }
 
 /// Settings that every integration takes; those that may be left out are there or not, and one or the other.
 fn settings(manifest: &Manifest, input: &Input) -> Settings {
     let value = |setting: &Setting| {
+        if manifest.endpoint_setting == Some(setting.key) {
+            return Some(BASE.to_owned());
+        }
+        if setting.pattern.is_some_and(|pattern| pattern.starts_with(SIGNING)) {
+            return Some(format!("{SIGNING}{}", STANDARD.encode([b'k'; 32])));
+        }
         if setting.secret {
             return Some(format!("{}{SECRET}", input.secrets_begin));
         }
@@ -245,7 +269,20 @@ impl Trial<'_> {
             Work::Presence => {
                 judge(self.asked().presence(person).await, |presence| finding::presence(&presence));
             }
+            Work::Detect => judge(self.asked().detect().await, |found| finding::detection(&found)),
+            Work::Preview => self.preview().await,
             Work::Normalise => {}
+        }
+    }
+
+    async fn preview(&self) {
+        let mut job = None;
+        for _ in 0..MOST_LOOKS {
+            match self.asked().preview(&self.people[0], job.as_ref()).await {
+                Ok(Preview::Pending(pending)) => job = Some(pending),
+                Ok(shown) => return assert_says_nothing(&format!("{shown:?}")),
+                Err(error) => return assert_explained(&error),
+            }
         }
     }
 

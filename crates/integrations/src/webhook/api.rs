@@ -9,7 +9,7 @@ use serde_json::json;
 use super::errors;
 use super::manifest::MESSAGES;
 use super::signature::SigningKey;
-use super::wire::{Able, About, AboutJob, Message, Named, Standing};
+use super::wire::{Able, About, AboutJob, Found, Message, Named, Standing};
 use crate::client::{Reply, VendorClient};
 use crate::connector::{Job, Subject};
 use crate::error::VendorError;
@@ -50,7 +50,7 @@ impl Api {
         &self,
         subject: &Subject,
         since: Timestamp,
-    ) -> Result<Named, VendorError> {
+    ) -> Result<Found, VendorError> {
         // It is compared with the time in a header, which has whole seconds: a fraction more would hide the deletion.
         let since = Timestamp::from_second(since.as_second()).unwrap_or(since);
         self.send("deletion.find", about(subject, Some(since))?, false).await

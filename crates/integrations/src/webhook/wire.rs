@@ -1,6 +1,8 @@
 //! Messages and answers as `docs/webhook-protocol.md` spells them. Unknown fields are ignored, so that the protocol can
 //! grow.
 
+use std::collections::HashSet;
+
 use habeas_domain::IdentifierType;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -74,10 +76,18 @@ pub(super) struct Able {
     pub(super) capabilities: Vec<String>,
 }
 
-/// The answer to `deletion.requested` and `deletion.find`.
+/// The answer to `deletion.requested`.
 #[derive(Deserialize)]
 pub(super) struct Named {
     #[serde(default)]
+    pub(super) job: Option<String>,
+}
+
+/// The answer to `deletion.find`. That there is none must be said: an answer without the field is none, or a deletion would
+/// be sent again.
+#[derive(Deserialize)]
+pub(super) struct Found {
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(super) job: Option<String>,
 }
 
@@ -162,7 +172,15 @@ impl JobResult {
     pub(super) fn collected(self) -> Result<Collected, VendorError> {
         let records = self.records.into_iter().enumerate().map(|(at, record)| record.found(at));
         let files = self.files.into_iter().enumerate().map(|(at, file)| file.found(at));
-        let records = records.map(Ok).chain(files).collect::<Result<_, _>>()?;
+        let mut records = records.map(Ok).chain(files).collect::<Result<Vec<_>, _>>()?;
+        // Two things may bear one name; neither is taken for the other.
+        let mut known = HashSet::new();
+        for (at, record) in records.iter_mut().enumerate() {
+            if !known.insert(record.vendor_id.clone()) {
+                record.vendor_id = format!("{}/{at}", record.vendor_id);
+                known.insert(record.vendor_id.clone());
+            }
+        }
         Ok(Collected { records, residuals: Vec::new() })
     }
 
@@ -197,7 +215,7 @@ impl Record {
         let kind = if kind.is_empty() { "record".to_owned() } else { kind };
         let title = cut(&self.title, LONGEST_TITLE);
         FoundRecord {
-            vendor_id: if id.is_empty() { format!("unnamed/{at}") } else { format!("record/{id}") },
+            vendor_id: if id.is_empty() { format!("unnamed/{at}") } else { format!("record/{kind}/{id}") },
             title: if title.is_empty() { format!("{kind} {id}").trim().to_owned() } else { title },
             kind,
             person: None,

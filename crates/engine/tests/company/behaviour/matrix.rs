@@ -114,7 +114,7 @@ async fn one(
 ) -> Result<(), String> {
     let company = &stage.company;
     let person = stage.somebody();
-    let rule = row.at(stage.system, call).skip(skip);
+    let rule = row.at(stage.system, call).skip(skip + call.before);
     company.fault(match lasts {
         Lasts::Once => rule.times(1),
         Lasts::Always => rule,

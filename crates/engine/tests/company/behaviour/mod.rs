@@ -43,6 +43,16 @@ macro_rules! of_everything_served {
             fn segment_public_deletion() {
                 super::$body(System::SegmentPublic, Right::Deletion);
             }
+
+            #[test]
+            fn webhook_access() {
+                super::$body(System::Webhook, Right::Access);
+            }
+
+            #[test]
+            fn webhook_deletion() {
+                super::$body(System::Webhook, Right::Deletion);
+            }
         }
     )+};
 }
@@ -56,20 +66,23 @@ mod table;
 mod twice;
 
 /// The systems of the suite: every integration, and each of the APIs that one speaks.
-const ALL: [System; 5] = [
+const ALL: [System; 6] = [
     System::ReadyCloud,
     System::Qualtrics,
     System::SegmentConfig,
     System::SegmentPublic,
+    System::Webhook,
     System::DirectContact,
 ];
 
 /// What they serve over an API. A test holds it against the manifests.
-const SERVED: [(System, Right); 6] = [
+const SERVED: [(System, Right); 8] = [
     (System::ReadyCloud, Right::Access),
     (System::ReadyCloud, Right::Deletion),
     (System::Qualtrics, Right::Access),
     (System::Qualtrics, Right::Deletion),
     (System::SegmentConfig, Right::Deletion),
     (System::SegmentPublic, Right::Deletion),
+    (System::Webhook, Right::Access),
+    (System::Webhook, Right::Deletion),
 ];

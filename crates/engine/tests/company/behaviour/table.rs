@@ -46,11 +46,13 @@ pub(super) struct Call {
     pub(super) route: &'static str,
     /// Only after something was deleted.
     pub(super) is_proof: bool,
+    /// How many calls that look the same come before it.
+    pub(super) before: u64,
 }
 
 impl Call {
     const fn new(kind: Kind, method: &'static str, path: &'static str, route: &'static str) -> Self {
-        Self { kind, method, path, route, is_proof: false }
+        Self { kind, method, path, route, is_proof: false, before: 0 }
     }
 }
 
@@ -146,6 +148,16 @@ fn call(system: System, right: Right, point: Point) -> Option<Call> {
         }
         (System::SegmentPublic, Right::Deletion, Point::Follow) => {
             Call::new(Reading, "GET", "/regulations/", "GET /regulations/{regulation}")
+        }
+        // One address takes every message: they are told apart by their order.
+        (System::Webhook, Right::Access, Point::First | Point::Send) => {
+            Call::new(Reading, "POST", "/habeas", "POST /habeas")
+        }
+        (System::Webhook, Right::Deletion, Point::First | Point::Send) => {
+            Call::new(Effect, "POST", "/habeas", "POST /habeas")
+        }
+        (System::Webhook, _, Point::Follow | Point::Read) => {
+            Call { before: 1, ..Call::new(Reading, "POST", "/habeas", "POST /habeas") }
         }
         _ => return None,
     })
@@ -384,6 +396,20 @@ fn exception(system: System, right: Right, point: Point, call: Call, row: &Row) 
         // A token that is not valid and one that may not do something are refused alike.
         (System::SegmentPublic, Kind::Effect, "token expired") => both(attention("permissions_missing")),
         (System::SegmentPublic, Kind::Reading, "scope missing") => both(attention("credentials_rejected")),
+        // What lasts at the one address strikes the question about a lost answer as well.
+        (System::Webhook, Kind::Effect, _) if row.nature == Nature::Lost => {
+            Some((Shown::Reconciling(AWAY.to_owned()), attention(AWAY)))
+        }
+        (System::Webhook, Kind::Effect, _) if row.nature == Nature::Cut => {
+            Some((Shown::Reconciling(AWAY.to_owned()), attention(UNUSABLE)))
+        }
+        (System::Webhook, Kind::Effect, _) if row.nature == Nature::Spoilt => {
+            Some((Shown::Reconciling(UNUSABLE.to_owned()), attention(UNUSABLE)))
+        }
+        // The endpoint is the whole address, and whatever else is refused is refused for what is in it.
+        (System::Webhook, _, "404" | "405") => both(attention("connection_misconfigured")),
+        (System::Webhook, _, "409") => both(attention("vendor_rejected_call")),
+        (System::Webhook, _, "scope missing") => both(attention("credentials_rejected")),
         _ => None,
     }
 }
