@@ -8,6 +8,7 @@ mod common;
 
 mod api_keys;
 mod audit;
+mod callbacks;
 mod claiming;
 mod connections;
 mod data_keys;
