@@ -9,7 +9,7 @@ use habeas_casework::connections::{
 use habeas_domain::capability::{Capability, Handling};
 use habeas_domain::{Outcome, Phase, RequestState, Right, RunStatus};
 use habeas_integrations::Settings;
-use habeas_sandbox::faults::Rule;
+use habeas_sandbox::faults::{Fault, Rule};
 use habeas_sandbox::readycloud::fixtures;
 use habeas_sandbox::segment_config::fixtures as segment;
 use habeas_testing::{TestDatabase, on_both_databases};
@@ -190,17 +190,21 @@ async fn a_deletion_under_way_is_followed_through_the_api_of_the_new_token(datab
 async fn the_slower_of_two_edits_is_refused(database: TestDatabase) {
     let company = Company::new(database).await;
     let id = company.connection.stored.id;
-    let named = |name: &str| ConnectionChange { name: Some(name.to_owned()), ..settings(OUTLET_TOKEN) };
-    let (operator, first, second) = (operator(), named("first"), named("second"));
-    let edits = [
-        company.casework.edit_connection(&operator, id, first),
-        company.casework.edit_connection(&operator, id, second),
-    ];
-    let mut outcomes = futures::future::join_all(edits).await;
-    outcomes.sort_by_key(Result::is_err);
-    let saved = outcomes[0].as_ref().unwrap().stored.name.clone();
-    let Err(CaseworkError::ConnectionChanged { name }) = &outcomes[1] else { panic!("{outcomes:?}") };
-    assert_eq!(*name, saved);
+    let operator = operator();
+    // The first has read the connection once it calls the vendor, who takes a while.
+    company.fault(Rule::new("readycloud", Fault::Latency { ms: 300 }).times(1));
+    let slow = ConnectionChange { name: Some("slow".to_owned()), ..settings(OUTLET_TOKEN) };
+    let mut slower = std::pin::pin!(company.casework.edit_connection(&operator, id, slow));
+    while company.sandbox.faults().rules()[0].struck == 0 {
+        assert!(futures::poll!(&mut slower).is_pending());
+        tokio::task::yield_now().await;
+    }
+    let quick = ConnectionChange { name: Some("quick".to_owned()), ..ConnectionChange::default() };
+    company.casework.edit_connection(&operator, id, quick).await.unwrap();
+    let refused = slower.await;
+    let Err(CaseworkError::ConnectionChanged { name }) = &refused else { panic!("{refused:?}") };
+    assert_eq!(name, "quick");
+    assert_eq!(company.casework.connection(&operator, id).await.unwrap().stored.name, "quick");
 }
 
 async fn a_plan_compares_what_is_sealed(database: TestDatabase) {
