@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use habeas_domain::{Outcome, RequestId, RequestState, Right};
 use habeas_sandbox::faults::{Fault, Rule};
+use habeas_sandbox::readycloud::KnobsPatch;
 use habeas_testing::{TestDatabase, on_both_databases};
 
-use crate::support::{ANA, Company, Pace, Process, Setup, TOKEN};
+use crate::support::{ANA, CONTACTS, Company, Pace, Process, Setup, TOKEN};
 
 on_both_databases![
     the_usual_budget_stays_below_the_limit_and_everything_gets_done,
+    a_thousand_contacts_are_all_found_within_the_limit,
     two_processes_share_the_permits_of_an_account,
     two_connections_share_the_permits_of_an_account,
     a_vendor_that_says_slow_down_stops_every_connection_of_the_account,
@@ -51,6 +53,21 @@ async fn the_usual_budget_stays_below_the_limit_and_everything_gets_done(databas
     // Forty contacts are asked for, forty deleted: at 24 calls a minute that takes its time, but not much more.
     let minutes = company.time.now().duration_since(began).as_secs() / 60;
     assert!((1..=6).contains(&minutes), "{minutes} minutes");
+}
+
+/// Pages of twenty, so that one pass needs more calls than any window has.
+async fn a_thousand_contacts_are_all_found_within_the_limit(database: TestDatabase) {
+    let company = Company::with(database, LIMITED).await;
+    company.sandbox.readycloud().turn(KnobsPatch { page_cap: Some(20), ..KnobsPatch::default() });
+    let accesses = company.ask_for_all(Right::Access, &company.add_people("subject", 1_000)).await;
+    let began = company.time.now();
+    company.work().await;
+    everything_got_done(&company, &accesses, &[]).await;
+    stayed_below_the_limit(&company);
+    let pages = company.calls(CONTACTS);
+    assert!((50..=70).contains(&pages), "{pages} pages of one pass over two organisations");
+    let seconds = company.time.now().duration_since(began).as_secs();
+    assert!((120..=300).contains(&seconds), "{seconds} seconds");
 }
 
 async fn together(company: &Company, processes: &[&Process; 2]) {
