@@ -178,9 +178,11 @@ impl Casework {
             }
             let mut item = self.item(&case, profile, &mine);
             if matches!(item.would, Would::DeleteRecords | Would::DeletePerson) {
+                let known = item.residuals.clone();
                 let residuals =
                     profiles.residuals_of_deletion(&self.rules.catalogue, item.connection, now)?;
-                item.residuals.extend(residuals);
+                // Some are known to the run already.
+                item.residuals.extend(residuals.into_iter().filter(|one| !known.contains(one)));
             }
             items.push(item);
         }
