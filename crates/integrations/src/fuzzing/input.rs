@@ -138,6 +138,36 @@ pub(super) fn seeds(recording: &Recording) -> Vec<Vec<u8>> {
     seeds
 }
 
+/// Inputs in which a system answers in the words of our page on the webhook protocol: of it there is no recording.
+pub(super) fn protocol() -> Vec<Vec<u8>> {
+    const PENDING: &str = r#"{"job":"job-1","status":"pending"}"#;
+    const RESULT: &str = r#"{"status":"completed","records":[{"id":"1","kind":"order","title":"Order 1","fields":{"n":[null]}},
+        {"id":"1","kind":"order"}],"files":[{"name":"a.txt","media_type":"text/plain","content":"aGVsbG8="}]}"#;
+    const DELETED: &str = r#"{"status":"completed","nothing_held":true,"exceptions":[{"system":"S","status":"failed","note":"n"}]}"#;
+    const FAILED: &str = r#"{"status":"failed","message":"no"}"#;
+    let seed = |work: Work, answers: &[&str]| {
+        let mut seed = [&[work.choice(), 0], b"job-1".as_slice()].concat();
+        for answer in answers {
+            // Status 200, JSON.
+            seed.extend([SEPARATOR, 0, 0]);
+            seed.extend_from_slice(answer.as_bytes());
+        }
+        seed
+    };
+    vec![
+        seed(Work::Check, &[r#"{"capabilities":["access","deletion"]}"#]),
+        seed(Work::Export, &[PENDING, PENDING, RESULT]),
+        seed(Work::Export, &[RESULT]),
+        seed(Work::LookAtExport, &[RESULT]),
+        seed(Work::Export, &[PENDING, FAILED]),
+        seed(Work::Erase, &[PENDING, DELETED]),
+        seed(Work::FindErasures, &[r#"{"job":"job-1"}"#, r#"{"job":null}"#]),
+        seed(Work::Follow, &[PENDING, DELETED]),
+        seed(Work::Follow, &[FAILED]),
+        seed(Work::Follow, &[r#"{"status":"unknown"}"#]),
+    ]
+}
+
 fn written(replied: &Replied, recording: &Recording) -> Vec<u8> {
     let status = STATUSES.iter().position(|status| *status == replied.status).unwrap_or_default();
     let kind = MEDIA_TYPES.iter().position(|kind| *kind == replied.content_type.as_deref());

@@ -7,6 +7,8 @@ use serde_json::Value;
 use super::{OUTSIDE_TEXTS, SECRET, input, outside};
 use crate::client::recording::{Body, Recording};
 
+/// The target that has no recordings.
+const WEBHOOK: &str = "webhook";
 /// Words of the webhook protocol.
 const PROTOCOL: [&str; 18] = [
     "\"job\":",
@@ -38,6 +40,9 @@ pub fn seeds(target: &str, recordings: &[Recording]) -> Vec<Vec<u8>> {
     if target == OUTSIDE_TEXTS {
         return outside::SEEDS.iter().map(|texts| texts.join("\x1e").into_bytes()).collect();
     }
+    if target == WEBHOOK {
+        return input::protocol();
+    }
     recordings.iter().filter(|one| one.integration == target).flat_map(input::seeds).collect()
 }
 
@@ -53,7 +58,7 @@ pub fn dictionary(target: &str, recordings: &[Recording]) -> String {
         }
     }
     // There is no recording of a system of somebody's own: its words are those of our page on the protocol.
-    words.extend(PROTOCOL.iter().filter(|_| target == "webhook").map(|word| (*word).to_owned()));
+    words.extend(PROTOCOL.iter().filter(|_| target == WEBHOOK).map(|word| (*word).to_owned()));
     for seed in outside::SEEDS.iter().filter(|_| target == OUTSIDE_TEXTS) {
         words.extend(seed.iter().map(|text| (*text).to_owned()));
     }
