@@ -17,7 +17,8 @@ async fn runs_and_records_look_as_the_contract_says() {
             "id": run["id"], "phase": "collect", "status": "complete", "detail": "2 records found",
             "detail_code": "records_found",
             "connection": {"id": shop["id"], "name": "shop", "integration": "stub"},
-            "selected": true, "records_found": 2, "records_selected": 2, "deleted": null, "attempts": 0,
+            "selected": true, "records_found": 2, "records_selected": 2, "deleted": null, "expected": null,
+            "difference": null, "attempts": 0,
             "next_at": null, "vendor_job": null, "error": null, "residuals": [], "note": null,
             "answer": null, "created_at": "2026-06-01T09:00:00Z", "settled_at": "2026-06-01T09:00:00Z",
         })
