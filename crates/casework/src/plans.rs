@@ -6,7 +6,7 @@
 
 mod looking;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use habeas_domain::lifecycle::RequestState;
@@ -339,12 +339,4 @@ fn reason_not_to_look(actor: &Actor, case: &RequestCase) -> Option<&'static str>
 
 fn residual(what: &str, why: impl Into<String>) -> Residual {
     Residual { what: what.to_owned(), why: why.into() }
-}
-
-/// The kinds of identifiers that a system would be asked by.
-fn kinds_missing(profile: &Profile, subject: &Subject) -> Option<String> {
-    let kinds = profile.manifest.capabilities.identifiers;
-    let given: BTreeSet<_> = subject.identifiers().map(|(kind, _)| kind).collect();
-    let is_found = kinds.iter().any(|kind| given.contains(kind));
-    (!is_found).then(|| kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or "))
 }

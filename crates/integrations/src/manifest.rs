@@ -201,6 +201,9 @@ pub struct NewerApi {
     pub version: &'static str,
     /// The setting that says in which region the account is.
     pub region_setting: &'static str,
+    /// What a check learns of a connection whose credentials open this API: a setting that nobody enters, and its value.
+    #[serde(skip)]
+    pub learned: (&'static str, &'static str),
     /// Its address by region; the first is the one of an account that names none.
     pub hosts: &'static [(&'static str, &'static str)],
 }

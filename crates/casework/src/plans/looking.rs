@@ -8,7 +8,7 @@ use habeas_integrations::{
     AccessMethod, Connector, ErrorKind, Preview, Residual, Retry, Subject, VendorError, Verification,
 };
 
-use super::{PlanItem, Source, Would, kinds_missing, residual};
+use super::{PlanItem, Source, Would, residual};
 use crate::Casework;
 use crate::connections::ConnectionAccess;
 use crate::error::CaseworkError;
@@ -88,7 +88,7 @@ impl Casework {
         longest: Duration,
     ) -> Result<Look, CaseworkError> {
         let profile = self.profile(connection).await?;
-        if let Some(wanted) = kinds_missing(&profile, subject) {
+        if let Some(wanted) = missing_identifiers(&profile, subject) {
             let why = format!("the system finds people by {wanted}, and the request has none of these");
             return Ok(Look::Unknown(why));
         }
@@ -228,4 +228,12 @@ impl Looking<'_> {
 /// Whether it is our pace, the vendor's, or a moment of absence.
 const fn passes(error: &VendorError) -> bool {
     matches!(error.kind, ErrorKind::Paced | ErrorKind::RateLimited | ErrorKind::Unavailable)
+}
+
+/// What the system finds people by, if the subject has nothing of it.
+fn missing_identifiers(profile: &Profile, subject: &Subject) -> Option<String> {
+    let kinds = profile.manifest.capabilities.identifiers;
+    let given: BTreeSet<_> = subject.identifiers().map(|(kind, _)| kind).collect();
+    let is_found = kinds.iter().any(|kind| given.contains(kind));
+    (!is_found).then(|| kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" or "))
 }

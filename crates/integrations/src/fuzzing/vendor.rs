@@ -155,15 +155,15 @@ fn connected(
 ) -> Result<Box<dyn Connector>, VendorError> {
     let environment = Environment::for_test(&TestClock::at(NOW), 1);
     let base: url::Url = BASE.parse().unwrap_or_else(|error| panic!("{BASE}: {error}"));
-    let speaks_newer = integration.manifest().newer_api.is_some() && input.options & NEWER != 0;
-    let newer_api = speaks_newer.then(|| base.clone());
+    let spoken = integration.manifest().newer_api.filter(|_| input.options & NEWER != 0);
+    let newer_api = spoken.map(|_| base.clone());
     let options =
         ClientOptions { newer_api, ..ClientOptions::new(integration.manifest().name, base, environment) };
     let client = VendorClient::new(options, answering(input, in_vain))?;
     let mut entered = settings(integration.manifest(), input);
-    if speaks_newer {
+    if let Some(newer) = spoken {
         // As an earlier check would have left it.
-        entered.set("api", "public");
+        entered.set(newer.learned.0, newer.learned.1);
     }
     let settings = integration.normalise(entered, now());
     integration.connect(&settings.unwrap_or_else(|wrong| panic!("the settings are wrong: {wrong:?}")), client)

@@ -3,10 +3,15 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use http::Method;
+use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
 use super::detection::Seen;
-use super::errors::Which;
+use super::errors::{self, Asked, TokenLook, Which};
+use super::manifest::API;
 use super::regulation::{Page, Regulation};
+use crate::client::{Call, Reply, VendorAnswer, VendorClient};
 use crate::connector::{Job, PermissionState};
 use crate::error::{ErrorKind, VendorError};
 
@@ -45,6 +50,50 @@ pub(super) trait Api: Send + Sync {
 
     /// Everything that is connected to the workspace.
     async fn systems(&self) -> Result<Vec<Seen>, VendorError>;
+}
+
+/// The way to one of the APIs, with a token.
+#[derive(Debug)]
+pub(super) struct Access {
+    which: Which,
+    client: VendorClient,
+    token: SecretString,
+    look: TokenLook,
+}
+
+impl Access {
+    pub(super) fn new(which: Which, client: VendorClient, token: &str) -> Self {
+        Self { which, client, token: SecretString::from(token), look: TokenLook::of(token) }
+    }
+
+    /// Begins a call. The token goes into the header only: addresses leak into logs.
+    pub(super) fn call(&self, method: Method) -> Call {
+        self.client.call(API, method).bearer(&self.token)
+    }
+
+    pub(super) async fn answered<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        asked: Asked,
+    ) -> Result<Reply<T>, VendorError> {
+        call.send_json().await.map_err(|error| errors::explained(error, asked))
+    }
+
+    /// What was asked for; a refusal is an error.
+    pub(super) async fn granted<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        asked: Asked,
+    ) -> Result<T, VendorError> {
+        match self.answered(call, asked).await? {
+            Reply::Value(value) => Ok(value),
+            Reply::Refused(answer) => Err(self.refused(&answer, asked)),
+        }
+    }
+
+    pub(super) fn refused(&self, answer: &VendorAnswer, asked: Asked) -> VendorError {
+        errors::refused(answer, asked, self.which, self.look)
+    }
 }
 
 /// Whether nothing was answered because it was not our turn.

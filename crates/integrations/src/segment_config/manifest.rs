@@ -5,6 +5,7 @@ use std::time::Duration;
 use habeas_domain::IdentifierType;
 use habeas_domain::capability::{AccessType, Capability, DeletionMethod, DeletionTiming};
 
+use super::errors::Which;
 use super::settings;
 use crate::manifest::{
     Access, AccessMethod, Batch, Capabilities, Deletion, EndpointClass, Manifest, MonthlyQuota,
@@ -36,6 +37,7 @@ pub(super) static MANIFEST: Manifest = Manifest {
     newer_api: Some(NewerApi {
         version: "Public API",
         region_setting: settings::REGION,
+        learned: (settings::API, Which::Public.word()),
         hosts: &[
             (settings::US, "https://api.segmentapis.com"),
             (settings::EU, "https://eu1.api.segmentapis.com"),

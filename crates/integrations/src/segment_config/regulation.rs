@@ -87,6 +87,18 @@ pub(super) struct Destination {
     pub(super) text: String,
 }
 
+/// The vendor's own entry among the destinations.
+const SEGMENT: &str = "segment";
+
+impl Destination {
+    /// An entry as an API shows it; where it has no name, its id stands in.
+    pub(super) fn of(name: String, id: String, status: &str, text: String) -> Self {
+        let name = if name.trim().is_empty() { id } else { name };
+        let is_segment = name.trim().eq_ignore_ascii_case(SEGMENT);
+        Self { name, is_segment, status: Status::read(status), text }
+    }
+}
+
 /// Never prints the destination's own text.
 impl fmt::Debug for Destination {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {

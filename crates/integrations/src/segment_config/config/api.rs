@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
-use secrecy::SecretString;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::super::api::{Api, IMPOSSIBLE_REGULATION, PATIENCE, REGULATIONS_PAGE, is_our_turn_missing};
+use super::super::api::{
+    Access, Api, IMPOSSIBLE_REGULATION, PATIENCE, REGULATIONS_PAGE, is_our_turn_missing,
+};
 use super::super::detection::Seen;
-use super::super::errors::{self, Asked, TokenLook, Which};
-use super::super::manifest::API;
+use super::super::errors::{self, Asked, Which};
 use super::super::regulation::{Page, Regulation};
 use super::systems;
 use super::wire::{Created, Creation, Detail, List, SUPPRESS_WITH_DELETE};
@@ -21,16 +21,13 @@ use crate::error::VendorError;
 /// The vendor's calls.
 #[derive(Debug)]
 pub(in super::super) struct ConfigApi {
-    client: VendorClient,
-    token: SecretString,
-    look: TokenLook,
+    access: Access,
     workspace: String,
 }
 
 impl ConfigApi {
     pub(in super::super) fn new(client: VendorClient, token: &str, workspace: &str) -> Self {
-        let look = TokenLook::of(token);
-        Self { client, token: SecretString::from(token), look, workspace: workspace.to_owned() }
+        Self { access: Access::new(Which::Config, client, token), workspace: workspace.to_owned() }
     }
 
     pub(super) async fn granted<T: DeserializeOwned>(
@@ -38,28 +35,20 @@ impl ConfigApi {
         call: Call,
         asked: Asked,
     ) -> Result<T, VendorError> {
-        match self.answered(call, asked).await? {
-            Reply::Value(value) => Ok(value),
-            Reply::Refused(answer) => Err(errors::refused(&answer, asked, Which::Config, self.look)),
-        }
-    }
-
-    async fn answered<T: DeserializeOwned>(&self, call: Call, asked: Asked) -> Result<Reply<T>, VendorError> {
-        call.send_json().await.map_err(|error| errors::explained(error, asked))
+        self.access.granted(call, asked).await
     }
 
     fn regulations_call(&self, method: Method) -> Call {
         self.call(method).path(["regulations"])
     }
 
-    /// The token goes into the header only: addresses leak into logs.
     pub(super) fn call(&self, method: Method) -> Call {
         self.root(method).path(["workspaces", self.workspace.as_str()])
     }
 
     /// A call that is about no workspace.
     pub(super) fn root(&self, method: Method) -> Call {
-        self.client.call(API, method).path(["v1beta"]).bearer(&self.token)
+        self.access.call(method).path(["v1beta"])
     }
 }
 
@@ -77,14 +66,12 @@ impl Api for ConfigApi {
     /// Whether regulations may be read.
     async fn may_read(&self) -> Result<PermissionState, VendorError> {
         let call = self.regulations_call(Method::GET).query("page_size", 1).patient(PATIENCE);
-        match self.answered::<List>(call, Asked::Regulations).await? {
+        match self.access.answered::<List>(call, Asked::Regulations).await? {
             Reply::Value(list) => {
                 list.into_page().map(|_| PermissionState::Granted).ok_or_else(errors::not_a_list)
             }
             Reply::Refused(answer) if answer.status == StatusCode::FORBIDDEN => Ok(PermissionState::Missing),
-            Reply::Refused(answer) => {
-                Err(errors::refused(&answer, Asked::Regulations, Which::Config, self.look))
-            }
+            Reply::Refused(answer) => Err(self.access.refused(&answer, Asked::Regulations)),
         }
     }
 
@@ -97,9 +84,7 @@ impl Api for ConfigApi {
             Ok(answer) => match answer.status {
                 StatusCode::NOT_FOUND => Ok(PermissionState::Granted),
                 StatusCode::FORBIDDEN => Ok(PermissionState::Missing),
-                StatusCode::UNAUTHORIZED => {
-                    Err(errors::refused(&answer, Asked::Probe, Which::Config, self.look))
-                }
+                StatusCode::UNAUTHORIZED => Err(self.access.refused(&answer, Asked::Probe)),
                 _ => Ok(PermissionState::NotYetProven),
             },
             // "Not now" says nothing about a permission: the whole check is due again.
@@ -118,14 +103,12 @@ impl Api for ConfigApi {
     /// `GET /workspaces/{workspace}/regulations/{job}`; `None` if the vendor does not know it (any more).
     async fn regulation(&self, job: &Job, patience: Duration) -> Result<Option<Regulation>, VendorError> {
         let call = self.regulations_call(Method::GET).path([job.as_str()]).patient(patience);
-        match self.answered::<Detail>(call, Asked::Regulation).await? {
+        match self.access.answered::<Detail>(call, Asked::Regulation).await? {
             Reply::Value(detail) if detail.is_of_another(job) => Err(errors::another_regulation()),
             Reply::Value(detail) if !detail.has_status() => Err(errors::regulation_without_status()),
             Reply::Value(detail) => Ok(Some(detail.into_regulation())),
             Reply::Refused(answer) if answer.status == StatusCode::NOT_FOUND => Ok(None),
-            Reply::Refused(answer) => {
-                Err(errors::refused(&answer, Asked::Regulation, Which::Config, self.look))
-            }
+            Reply::Refused(answer) => Err(self.access.refused(&answer, Asked::Regulation)),
         }
     }
 

@@ -17,8 +17,6 @@ use crate::connector::Job;
 pub(super) const SUPPRESS_WITH_DELETE: &str = "Suppress_With_Delete";
 /// The attribute that holds both user ids and e-mail addresses.
 const USER_ID: &str = "userId";
-/// The vendor's own entry among the destinations.
-const SEGMENT: &str = "segment";
 
 /// The body of a creation.
 #[derive(Serialize)]
@@ -135,13 +133,7 @@ impl StreamDetail {
 
 impl DestinationDetail {
     fn into_destination(self) -> Destination {
-        let name = if self.name.trim().is_empty() { self.id } else { self.name };
-        Destination {
-            is_segment: name.trim().eq_ignore_ascii_case(SEGMENT),
-            status: Status::read(&self.status),
-            text: self.err_string,
-            name,
-        }
+        Destination::of(self.name, self.id, &self.status, self.err_string)
     }
 }
 

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::{Method, StatusCode};
-use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
-use super::super::api::{Api, IMPOSSIBLE_REGULATION, PATIENCE, REGULATIONS_PAGE, is_our_turn_missing};
+use super::super::api::{
+    Access, Api, IMPOSSIBLE_REGULATION, PATIENCE, REGULATIONS_PAGE, is_our_turn_missing,
+};
 use super::super::detection::Seen;
-use super::super::errors::{self, Asked, TokenLook, Which};
-use super::super::manifest::API;
+use super::super::errors::{self, Asked, Which};
 use super::super::regulation::{Page, Regulation};
 use super::systems;
 use super::wire::{Created, Creation, Envelope, RegulationData, RegulationsData, WorkspaceData};
@@ -27,16 +27,13 @@ const WAIT_AT: &str = "/errors/0/data/msBeforeNext";
 /// The vendor's calls.
 #[derive(Debug)]
 pub(in super::super) struct PublicApi {
-    client: VendorClient,
-    token: SecretString,
-    look: TokenLook,
+    access: Access,
     workspace: String,
 }
 
 impl PublicApi {
     pub(in super::super) fn new(client: VendorClient, token: &str, workspace: &str) -> Self {
-        let look = TokenLook::of(token);
-        Self { client, token: SecretString::from(token), look, workspace: workspace.to_owned() }
+        Self { access: Access::new(Which::Public, client, token), workspace: workspace.to_owned() }
     }
 
     pub(super) async fn granted<T: DeserializeOwned>(
@@ -44,23 +41,11 @@ impl PublicApi {
         call: Call,
         asked: Asked,
     ) -> Result<T, VendorError> {
-        match self.answered(call, asked).await? {
-            Reply::Value(value) => Ok(value),
-            Reply::Refused(answer) => Err(errors::refused(&answer, asked, Which::Public, self.look)),
-        }
+        Ok(self.access.granted::<Envelope<T>>(call, asked).await?.data)
     }
 
-    async fn answered<T: DeserializeOwned>(&self, call: Call, asked: Asked) -> Result<Reply<T>, VendorError> {
-        let reply = call.send_json::<Envelope<T>>().await.map_err(|error| errors::explained(error, asked))?;
-        Ok(match reply {
-            Reply::Value(envelope) => Reply::Value(envelope.data),
-            Reply::Refused(answer) => Reply::Refused(answer),
-        })
-    }
-
-    /// The token goes into the header only: addresses leak into logs.
     pub(super) fn call(&self, method: Method) -> Call {
-        self.client.call(API, method).accept(MEDIA_TYPE).wait_at(WAIT_AT).bearer(&self.token)
+        self.access.call(method).accept(MEDIA_TYPE).wait_at(WAIT_AT)
     }
 
     fn regulations_call(&self, method: Method) -> Call {
@@ -100,12 +85,10 @@ impl Api for PublicApi {
 
     async fn may_read(&self) -> Result<PermissionState, VendorError> {
         let call = self.page(None, 1).patient(PATIENCE);
-        match self.answered::<RegulationsData>(call, Asked::Regulations).await? {
+        match self.access.answered::<Envelope<RegulationsData>>(call, Asked::Regulations).await? {
             Reply::Value(_) => Ok(PermissionState::Granted),
             Reply::Refused(answer) if proves_missing(answer.status) => Ok(PermissionState::Missing),
-            Reply::Refused(answer) => {
-                Err(errors::refused(&answer, Asked::Regulations, Which::Public, self.look))
-            }
+            Reply::Refused(answer) => Err(self.access.refused(&answer, Asked::Regulations)),
         }
     }
 
@@ -138,14 +121,17 @@ impl Api for PublicApi {
     /// `GET /regulations/{job}`.
     async fn regulation(&self, job: &Job, patience: Duration) -> Result<Option<Regulation>, VendorError> {
         let call = self.regulations_call(Method::GET).path([job.as_str()]).patient(patience);
-        match self.answered::<RegulationData>(call, Asked::Regulation).await? {
-            Reply::Value(data) if data.regulation.is_of_another(job) => Err(errors::another_regulation()),
-            Reply::Value(data) if !data.regulation.has_status() => Err(errors::regulation_without_status()),
-            Reply::Value(data) => Ok(Some(data.regulation.into_regulation())),
-            Reply::Refused(answer) if answer.status == StatusCode::NOT_FOUND => Ok(None),
-            Reply::Refused(answer) => {
-                Err(errors::refused(&answer, Asked::Regulation, Which::Public, self.look))
-            }
+        let detail = match self.access.answered::<Envelope<RegulationData>>(call, Asked::Regulation).await? {
+            Reply::Value(envelope) => envelope.data.regulation,
+            Reply::Refused(answer) if answer.status == StatusCode::NOT_FOUND => return Ok(None),
+            Reply::Refused(answer) => return Err(self.access.refused(&answer, Asked::Regulation)),
+        };
+        if detail.is_of_another(job) {
+            Err(errors::another_regulation())
+        } else if !detail.has_status() {
+            Err(errors::regulation_without_status())
+        } else {
+            Ok(Some(detail.into_regulation()))
         }
     }
 

@@ -10,8 +10,6 @@ use crate::connector::Job;
 const SUPPRESS_WITH_DELETE: &str = "SUPPRESS_WITH_DELETE";
 /// The kind of subject that holds both user ids and e-mail addresses.
 const USER_ID: &str = "USER_ID";
-/// The vendor's own entry among the destinations.
-const SEGMENT: &str = "segment";
 
 /// What a success is wrapped in.
 #[derive(Deserialize)]
@@ -137,13 +135,7 @@ impl Detail {
 
 impl DestinationDetail {
     fn into_destination(self) -> Destination {
-        let name = if self.name.trim().is_empty() { self.id } else { self.name };
-        Destination {
-            is_segment: name.trim().eq_ignore_ascii_case(SEGMENT),
-            status: Status::read(&self.status),
-            text: self.err_string,
-            name,
-        }
+        Destination::of(self.name, self.id, &self.status, self.err_string)
     }
 }
 
