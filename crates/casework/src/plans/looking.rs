@@ -52,7 +52,8 @@ impl Look {
             Self::Held(is_held) => {
                 item.source = Source::Looked;
                 item.held = Some(is_held);
-                item.would_delete = Some(u64::from(is_held));
+                // The one person, of whom everything goes; an access counts records, which this says nothing about.
+                item.would_delete = (item.would == Would::DeletePerson).then_some(u64::from(is_held));
                 if is_held {
                     let why = "the system says whether it holds the person, not how much";
                     item.unknown.push(residual("how many records there are", why));

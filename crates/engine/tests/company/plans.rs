@@ -16,6 +16,7 @@ on_both_databases![
     a_scan_counts_what_a_deletion_would_remove_and_touches_nothing,
     an_access_is_foreseen_and_compared_with_what_was_collected,
     a_search_says_whether_a_person_is_held,
+    a_person_who_is_held_foretells_no_count_of_an_access,
     what_cannot_be_known_is_said,
     nothing_is_asked_where_nothing_may_be_sent,
     a_difference_is_shown_when_the_world_changed_meanwhile,
@@ -107,6 +108,18 @@ async fn a_search_says_whether_a_person_is_held(database: TestDatabase) {
         let item = only(plan(&company, request).await);
         assert_eq!((item.done.unwrap().deleted, item.difference), (Some(u64::from(is_held)), None));
     }
+}
+
+async fn a_person_who_is_held_foretells_no_count_of_an_access(database: TestDatabase) {
+    let company = Company::with(database, Setup { system: System::Qualtrics, ..Setup::default() }).await;
+    let request = company.ask_with_review(Right::Access, ANA).await;
+    let item = only(plan(&company, request).await);
+    assert_eq!((item.would, item.held), (Would::Collect, Some(true)), "{}", told(&item));
+    assert_eq!((item.found, item.would_delete), (None, None));
+    company.work_with_the_vendor(&company).await;
+    let item = only(plan(&company, request).await);
+    assert!(item.done.unwrap().found > Some(1), "more records than the one person");
+    assert_eq!(item.difference, None);
 }
 
 async fn what_cannot_be_known_is_said(database: TestDatabase) {
