@@ -1,6 +1,6 @@
 //! What people do in the demonstration: read their mail, open the link in it, fill in the form, fetch the package.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Cursor, Read as _, Write as _};
 use std::net::TcpStream;
@@ -15,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Everybody's mailbox: the outbox directory, in which mails lie while no mail server is configured.
 pub(crate) struct Mailbox {
     outbox: PathBuf,
-    read: usize,
+    /// By file. Mails to different people come in any order, so what was read is no prefix of what came.
+    read: BTreeSet<PathBuf>,
 }
 
 /// A mail as a plain program reads it.
@@ -28,23 +29,17 @@ pub(crate) struct Mail {
 
 impl Mailbox {
     pub(crate) fn of(data: &Path) -> Self {
-        Self { outbox: data.join("outbox"), read: 0 }
+        Self { outbox: data.join("outbox"), read: BTreeSet::new() }
     }
 
-    /// The next mail to somebody, with what they look for in it.
+    /// The newest unread mail to somebody with what they look for in it; their older ones then count as read.
     pub(crate) fn wait_for(&mut self, to: &str, wanted: &str) -> anyhow::Result<Mail> {
         for _ in 0..PATIENCE.as_millis() / 50 {
-            let mails = self.mails()?;
-            // Ids are in the order in which mails were written.
-            let new = mails.iter().enumerate().skip(self.read);
-            if let Some((at, mail)) = new.rev().find(|(_, mail)| mail.to == to && mail.text.contains(wanted))
-            {
-                self.read = self.read.max(at + 1 - usize::from(at > self.read));
-                return Ok(Mail {
-                    to: mail.to.clone(),
-                    subject: mail.subject.clone(),
-                    text: mail.text.clone(),
-                });
+            // Names are in the order in which mails were written.
+            let mut mails = self.unread(to)?;
+            if let Some(at) = mails.iter().rposition(|(_, mail)| mail.text.contains(wanted)) {
+                self.read.extend(mails[..=at].iter().map(|(file, _)| file.clone()));
+                return Ok(mails.swap_remove(at).1);
             }
             #[expect(
                 clippy::disallowed_methods,
@@ -57,11 +52,7 @@ impl Mailbox {
 
     /// The HTML of the newest mail that holds `wanted`, as a mail program shows it.
     pub(crate) fn page_of(&self, kind: &str, wanted: &str) -> anyhow::Result<String> {
-        let entries = fs::read_dir(&self.outbox)?;
-        let mut files: Vec<PathBuf> =
-            entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        files.sort();
-        for file in files.iter().rev() {
+        for file in self.files()?.iter().rev() {
             let message = String::from_utf8_lossy(&fs::read(file)?).replace("\r\n", "\n");
             if message.contains(wanted)
                 && let Some(page) = message.find("<!doctype html>")
@@ -72,13 +63,24 @@ impl Mailbox {
         bail!("no mail of the kind {kind} is in the outbox")
     }
 
-    fn mails(&self) -> anyhow::Result<Vec<Mail>> {
+    fn unread(&self, to: &str) -> anyhow::Result<Vec<(PathBuf, Mail)>> {
+        let mut mails = Vec::new();
+        for file in self.files()? {
+            if file.extension().is_some_and(|ending| ending == "eml") && !self.read.contains(&file) {
+                let mail = parse(&String::from_utf8_lossy(&fs::read(&file)?));
+                if mail.to == to {
+                    mails.push((file, mail));
+                }
+            }
+        }
+        Ok(mails)
+    }
+
+    fn files(&self) -> anyhow::Result<Vec<PathBuf>> {
         let Ok(entries) = fs::read_dir(&self.outbox) else { return Ok(Vec::new()) };
-        let mut files: Vec<PathBuf> =
-            entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
-        files.retain(|path| path.extension().is_some_and(|ending| ending == "eml"));
+        let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         files.sort();
-        files.iter().map(|path| Ok(parse(&String::from_utf8_lossy(&fs::read(path)?)))).collect()
+        Ok(files)
     }
 }
 
