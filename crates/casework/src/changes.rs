@@ -24,6 +24,7 @@ use crate::Rules;
 use crate::contacts::{CONTACT_LANE, Waiting};
 use crate::error::CaseworkError;
 use crate::forgetting;
+use crate::lanes::{BULK, Lane};
 use crate::letters::Letter;
 use crate::profiles::Profiles;
 
@@ -227,7 +228,8 @@ impl Changes {
                 let (connection, due_at) = self.place_of(run)?;
                 let id = self.add_operation(unit, connection, kind);
                 self.members.push((id, run));
-                self.queue(unit, id, connection, due_at, self.now);
+                let lane = Lane::Operations { connection, bulk: self.is_bulk(run) };
+                self.queue(unit, id, lane, due_at, self.now);
             }
         }
         Ok(())
@@ -302,7 +304,9 @@ impl Changes {
             for run in runs {
                 due_at = due_at.min(self.place_of(*run)?.1);
             }
-            self.queue(unit, split.id, split.connection, due_at, next_at);
+            let bulk = split.kind != OperationKind::Erase && runs.iter().all(|run| self.is_bulk(*run));
+            let lane = Lane::Operations { connection: split.connection, bulk };
+            self.queue(unit, split.id, lane, due_at, next_at);
         }
         self.operations.push(split);
         Ok(())
@@ -324,7 +328,8 @@ impl Changes {
         run: RunId,
     ) -> Result<(), CaseworkError> {
         let (connection, due_at) = self.place_of(run)?;
-        self.queue(unit, operation, connection, due_at, self.now);
+        // A person acts on it: it goes before what came by the thousand.
+        self.queue(unit, operation, Lane::of(connection), due_at, self.now);
         Ok(())
     }
 
@@ -337,11 +342,17 @@ impl Changes {
         Ok((run.connection, request.due_at))
     }
 
+    /// Whether the run's request came many at a time.
+    fn is_bulk(&self, run: RunId) -> bool {
+        let request = self.runs.get(&run).and_then(|run| self.requests.get(&run.request));
+        request.is_some_and(|request| request.source == BULK)
+    }
+
     fn queue(
         &mut self,
         unit: &Unit,
         operation: OperationId,
-        lane: ConnectionId,
+        lane: Lane,
         due_at: Timestamp,
         next_at: Timestamp,
     ) {
@@ -380,7 +391,7 @@ impl Changes {
             // A pass that is under way keeps its due work as it is: a wait that its vendor asked for is not cut short
             // by whoever arrives, and its worker, which locks that row before the pass, is not waited for.
             if opened {
-                self.queue(unit, scan, connection, due_at, self.now);
+                self.queue(unit, scan, Lane::of(connection), due_at, self.now);
             }
         }
         Ok(())
@@ -396,7 +407,7 @@ impl Changes {
                 Some(operation) => operation,
                 None => {
                     let opened = self.add_operation(unit, connection, OperationKind::Erase);
-                    self.queue(unit, opened, connection, due_at, self.now);
+                    self.queue(unit, opened, Lane::of(connection), due_at, self.now);
                     opened
                 }
             };
@@ -411,7 +422,7 @@ impl Changes {
             let following = operations::following(unit.connection(), id, connection, self.now).await?;
             // A look that is planned already comes sooner if need be, never later. Whoever looks at this moment holds
             // that row: it is there, or it is put there again.
-            self.queue(unit, following, connection, due_at, look_at);
+            self.queue(unit, following, Lane::of(connection), due_at, look_at);
         }
         Ok(())
     }

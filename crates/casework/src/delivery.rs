@@ -2,12 +2,13 @@
 
 mod by_link;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use futures::{Stream, StreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _};
 use habeas_domain::lifecycle::{Action, RequestState};
 use habeas_domain::{Actor, Permission, RequestId};
 use habeas_store::audit::Stream as EventStream;
@@ -20,12 +21,13 @@ use tracing::Instrument as _;
 
 pub use by_link::{DownloadPage, Grant};
 
-use crate::Casework;
 use crate::changes::Changes;
 use crate::error::CaseworkError;
 use crate::letters::Body;
 use crate::links::Purpose;
 use crate::package;
+use crate::together::Together;
+use crate::{Casework, Rules};
 
 /// Bytes handed to the transport at a time.
 const PIECE: usize = 64 * 1024;
@@ -224,16 +226,7 @@ impl Casework {
     }
 
     async fn record_reading(&self, actor: &Actor, id: RequestId, from: u64) -> Result<(), CaseworkError> {
-        let actor = actor.clone();
-        self.store
-            .write(move |unit| {
-                Box::pin(async move {
-                    let data = if from == 0 { json!({}) } else { json!({"from": from}) };
-                    unit.record(EventStream::Request(id), &actor, "package.read", id, data);
-                    Ok::<_, CaseworkError>(())
-                })
-            })
-            .await
+        self.handing_over.readings.submit(self, Reading { actor: actor.clone(), request: id, from }).await
     }
 
     pub(crate) async fn stored_request(&self, id: RequestId) -> Result<Request, CaseworkError> {
@@ -313,27 +306,7 @@ impl Casework {
     /// The package was handed over to its last byte: that closes a request which waits for this taker, if the bytes
     /// before were handed over as well. Anything else is left as it is.
     async fn package_delivered(&self, taker: Taker, id: RequestId, from: u64) -> Result<(), CaseworkError> {
-        let rules = Arc::clone(&self.rules);
-        self.store
-            .write(move |unit| {
-                Box::pin(async move {
-                    let mut changes = Changes::new(unit, &taker.actor(), &rules);
-                    changes.lock(unit, [id]).await?;
-                    let waits = changes.requests.get(&id).is_some_and(|request| {
-                        request.state == RequestState::Delivering && request.delivery == taker.delivery()
-                    });
-                    let package = packages::find(unit.connection(), id).await?;
-                    // Whoever asks for the end alone does not have it all.
-                    if waits && package.is_some_and(|package| from <= package.handed) {
-                        packages::note_delivered(unit.connection(), id, changes.now).await?;
-                        changes.advance(unit, id, Action::Download, None, json!({}))?;
-                        let purpose = Purpose::Download.as_str();
-                        links::use_up(unit.connection(), purpose, (id, None), changes.now).await?;
-                    }
-                    changes.finish(unit).await
-                })
-            })
-            .await?;
+        self.handing_over.ends.submit(self, HandedOver { taker, request: id, from }).await?;
         self.announce_change();
         Ok(())
     }
@@ -361,6 +334,112 @@ impl Casework {
         })
         .await
     }
+}
+
+/// What is written of packages that are handed over: many are fetched at the same time, and one unit serves them.
+#[derive(Debug)]
+pub(crate) struct HandingOver {
+    readings: Together<Reading>,
+    ends: Together<HandedOver>,
+}
+
+impl Default for HandingOver {
+    fn default() -> Self {
+        Self {
+            readings: Together::new(|casework, readings| casework.record_readings(readings).boxed()),
+            ends: Together::new(|casework, ends| casework.packages_delivered(ends).boxed()),
+        }
+    }
+}
+
+/// Somebody begins to read a package.
+#[derive(Clone, Debug)]
+struct Reading {
+    actor: Actor,
+    request: RequestId,
+    from: u64,
+}
+
+/// A package was handed over to its last byte.
+#[derive(Clone, Debug)]
+struct HandedOver {
+    taker: Taker,
+    request: RequestId,
+    from: u64,
+}
+
+impl Casework {
+    async fn record_readings(self, readings: Vec<Reading>) -> Result<(), CaseworkError> {
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    for Reading { actor, request, from } in readings {
+                        let data = if from == 0 { json!({}) } else { json!({"from": from}) };
+                        unit.record(EventStream::Request(request), &actor, "package.read", request, data);
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+
+    async fn packages_delivered(self, mut ends: Vec<HandedOver>) -> Result<(), CaseworkError> {
+        let rules = Arc::clone(&self.rules);
+        self.store
+            .write(move |unit| {
+                Box::pin(async move {
+                    // Requests are locked in the order of their ids, whoever took their packages.
+                    ends.sort_by_key(|one| one.request);
+                    requests::lock(unit.connection(), ends.iter().map(|one| one.request)).await?;
+                    for by_taker in parted_by_actor(ends) {
+                        close_delivered(unit, &rules, by_taker).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+    }
+}
+
+fn parted_by_actor(ends: Vec<HandedOver>) -> Vec<Vec<HandedOver>> {
+    let mut parts: BTreeMap<String, Vec<HandedOver>> = BTreeMap::new();
+    for one in ends {
+        parts.entry(one.taker.actor().name).or_default().push(one);
+    }
+    parts.into_values().collect()
+}
+
+/// Closes the requests that waited for these takers and whose packages were handed over as a whole.
+async fn close_delivered(
+    unit: &mut Unit,
+    rules: &Arc<Rules>,
+    ends: Vec<HandedOver>,
+) -> Result<(), CaseworkError> {
+    let Some(actor) = ends.first().map(|one| one.taker.actor()) else { return Ok(()) };
+    let mut changes = Changes::new(unit, &actor, rules);
+    let ids: BTreeSet<RequestId> = ends.iter().map(|one| one.request).collect();
+    changes.lock(unit, ids.iter().copied()).await?;
+    let handed = packages::handed(unit.connection(), ids).await?;
+    let delivered: BTreeSet<RequestId> = ends
+        .into_iter()
+        .filter(|one| {
+            let waits = changes.requests.get(&one.request).is_some_and(|request| {
+                request.state == RequestState::Delivering && request.delivery == one.taker.delivery()
+            });
+            // Whoever asks for the end alone does not have it all.
+            waits && handed.get(&one.request).is_some_and(|handed| one.from <= *handed)
+        })
+        .map(|one| one.request)
+        .collect();
+    if delivered.is_empty() {
+        return changes.finish(unit).await;
+    }
+    packages::note_delivered(unit.connection(), delivered.iter().copied(), changes.now).await?;
+    for id in &delivered {
+        changes.advance(unit, *id, Action::Download, None, json!({}))?;
+    }
+    links::use_up_all(unit.connection(), Purpose::Download.as_str(), delivered, changes.now).await?;
+    changes.finish(unit).await
 }
 
 fn length(package: &Package) -> Result<(u64, String), CaseworkError> {

@@ -7,6 +7,7 @@ use habeas_store::{due_work, requests, runs};
 
 use crate::Casework;
 use crate::error::CaseworkError;
+use crate::workers::WorkerCase;
 
 /// How much there is to do.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +18,8 @@ pub struct Figures {
     pub runs: Vec<(RunStatus, u64)>,
     /// How late the latest due work is.
     pub due_work_lag: Duration,
+    /// The processes that carry out work.
+    pub workers: Vec<WorkerCase>,
 }
 
 impl Casework {
@@ -30,6 +33,7 @@ impl Casework {
         Ok(Figures {
             requests: requests::count_by_state(&mut reader).await?,
             runs: runs::count_by_status(&mut reader).await?,
+            workers: self.all_workers().await?,
             due_work_lag: Duration::from_millis(due_work::lag(&mut reader, now).await?),
         })
     }

@@ -21,12 +21,17 @@ use crate::Casework;
 use crate::changes::Changes;
 use crate::details::{self, RequestDetails};
 use crate::error::{CaseworkError, FieldError};
+use crate::lanes::BULK;
 use crate::phases::{any_unverified, kinds};
 
 /// Requests that one call may bring.
 pub const MOST_REQUESTS: usize = 10_000;
 /// Requests taken in by one unit: large enough to share its statements, small enough not to hold up others.
 const PER_UNIT: usize = 500;
+/// From so many in one call on, requests wait in lanes of their own: a single one does not wait behind them.
+const MANY: usize = 100;
+/// `source` of a request that came alone, or with a few.
+const SINGLE: &str = "api";
 /// Identifiers of one subject.
 const MOST_IDENTIFIERS: usize = 20;
 
@@ -129,7 +134,7 @@ impl Casework {
                         return same_as_before(&before, given);
                     }
                     let mut changes = Changes::new(unit, &actor, &rules);
-                    let mut created = take_in(unit, &mut changes, vec![accepted]).await?;
+                    let mut created = take_in(unit, &mut changes, vec![accepted], SINGLE).await?;
                     let id = created.pop().unwrap_or(Err(StoreError::UnitBroken.into()))?;
                     changes.finish(unit).await?;
                     if let Some(given) = idempotency {
@@ -161,6 +166,7 @@ impl Casework {
         if new.len() > MOST_REQUESTS {
             return Err(CaseworkError::field("", format!("one call takes at most {MOST_REQUESTS} requests")));
         }
+        let source = if new.len() >= MANY { BULK } else { SINGLE };
         let checked: Vec<_> = new.into_iter().map(|one| self.accept(actor, one)).collect();
         let mut results = Vec::with_capacity(checked.len());
         let mut checked = checked.into_iter();
@@ -176,7 +182,7 @@ impl Casework {
                 .write(move |unit| {
                     Box::pin(async move {
                         let mut changes = Changes::new(unit, &actor, &rules);
-                        let created = take_in(unit, &mut changes, accepted).await?;
+                        let created = take_in(unit, &mut changes, accepted, source).await?;
                         changes.finish(unit).await?;
                         Ok::<_, CaseworkError>(created)
                     })
@@ -298,6 +304,7 @@ async fn take_in(
     unit: &mut Unit,
     changes: &mut Changes,
     accepted: Vec<Accepted>,
+    source: &'static str,
 ) -> Result<Vec<Result<RequestId, CaseworkError>>, CaseworkError> {
     let keyring = unit.keyring();
     let environment = unit.environment().clone();
@@ -341,7 +348,8 @@ async fn take_in(
             skips_triage: one.verifies && planned.is_some(),
             ..RequestDetails::default()
         };
-        let mut request = new_request(unit, changes, &one, id, details::seal(unit, &case, &id, &details)?);
+        let details = details::seal(unit, &case, &id, &details)?;
+        let mut request = new_request(unit, changes, &one, (id, source), details);
         for (kind, hash) in hashes {
             open.insert((one.new.right, hash.clone()), id);
             lookups.push((id, kind, hash));
@@ -381,7 +389,7 @@ fn new_request(
     unit: &Unit,
     changes: &Changes,
     one: &Accepted,
-    id: RequestId,
+    (id, source): (RequestId, &str),
     details: habeas_store::Sealed,
 ) -> Request {
     let received_on = local_date(one.received_at, &changes.rules.settings.time_zone);
@@ -393,7 +401,7 @@ fn new_request(
         state: RequestState::Triage,
         outcome: None,
         hold: None,
-        source: "api".to_owned(),
+        source: source.to_owned(),
         relationship: None,
         review: one.review,
         delivery: one.delivery.as_str().to_owned(),

@@ -16,6 +16,7 @@ use crate::changes::Changes;
 use crate::connections::CONTACT_COLUMN;
 use crate::details::{self, MailContent, RequestDetails, RunContact};
 use crate::error::CaseworkError;
+use crate::lanes::BULK;
 use crate::links::MadeLink;
 use crate::mails::{handing_over, queued};
 
@@ -192,7 +193,8 @@ impl Changes {
             let content = MailContent::new(to, rendered, letter.body.secret());
             let (about, audience) = (About::Request(letter.request), letter.audience.as_str());
             let mail = queued(unit, key, about, audience, kind, &content)?;
-            self.work.push(handing_over(unit, mail.id));
+            let bulk = self.requests.get(&letter.request).is_some_and(|request| request.source == BULK);
+            self.work.push(handing_over(unit, mail.id, bulk));
             written.push(mail);
         }
         mails::insert(unit.connection(), &written).await?;

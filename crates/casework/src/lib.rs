@@ -21,6 +21,7 @@ pub mod audit;
 pub mod callbacks;
 pub mod certificate;
 mod changes;
+mod clock;
 pub mod connections;
 pub mod contacts;
 pub mod delivery;
@@ -30,6 +31,7 @@ pub mod figures;
 pub mod files;
 pub mod forgetting;
 pub mod intake;
+pub mod lanes;
 mod letters;
 pub mod links;
 pub mod mails;
@@ -41,8 +43,10 @@ mod profiles;
 pub mod queries;
 pub mod requests;
 pub mod runs;
+mod together;
 pub mod verification;
 pub mod work;
+pub mod workers;
 
 pub use details::{RequestDetails, RunFailure};
 pub use error::{CaseworkError, FieldError};
@@ -132,6 +136,7 @@ pub struct Casework {
     rules: Arc<Rules>,
     work_arrived: Arc<Notify>,
     changed: Arc<Notify>,
+    handing_over: Arc<delivery::HandingOver>,
 }
 
 /// What does not change while the process runs.
@@ -160,6 +165,7 @@ impl Casework {
             rules: Arc::new(Rules { catalogue, settings, forgotten: AtomicBool::new(true) }),
             work_arrived: Arc::default(),
             changed: Arc::default(),
+            handing_over: Arc::default(),
         }
     }
 

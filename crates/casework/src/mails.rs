@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::Casework;
 use crate::details::{self, MailContent};
 use crate::error::CaseworkError;
+use crate::lanes::Lane;
 
 /// The lane of mails: they never wait behind vendors.
 pub const MAIL_LANE: &str = "mails";
@@ -198,13 +199,13 @@ pub(crate) fn queued(
 }
 
 /// The work of handing a mail over, due now. Whoever waits longest comes first: legal dates have no say in it.
-pub(crate) fn handing_over(unit: &Unit, mail: MailId) -> NewDueWork {
+pub(crate) fn handing_over(unit: &Unit, mail: MailId, bulk: bool) -> NewDueWork {
     let now = unit.now();
     NewDueWork {
         id: DueWorkId::new(unit.environment().unique()),
         kind: DueWorkKind::Mail,
         object: mail.to_string(),
-        lane: MAIL_LANE.to_owned(),
+        lane: Lane::Mails { bulk }.to_string(),
         due_at: now,
         next_at: now,
     }
@@ -269,7 +270,7 @@ impl Casework {
                 }
                 found.state = MailState::Queued.as_str().to_owned();
                 mails::save(unit.connection(), [&found]).await?;
-                changes.work.push(handing_over(unit, mail));
+                changes.work.push(handing_over(unit, mail, false));
                 unit.record(Stream::Request(id), &changes.actor, "mail.retried", mail, json!({}));
                 Ok(())
             })

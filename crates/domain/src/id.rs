@@ -93,6 +93,8 @@ id!(/// A mail to a person.
     MailId, "mai_", "mail");
 id!(/// A link that a person was sent.
     LinkId, "lnk_", "link");
+id!(/// A process that carries out work.
+    WorkerId, "wrk_", "worker");
 id!(/// A large sealed content outside of the database.
     ObjectId, "obj_", "object");
 

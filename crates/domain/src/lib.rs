@@ -29,7 +29,7 @@ pub mod vocabulary;
 
 pub use id::{
     ApiKeyId, ConnectionId, DueWorkId, EventId, LinkId, MailId, ObjectId, OperationId, RecordId, RequestId,
-    RunId, UserId,
+    RunId, UserId, WorkerId,
 };
 pub use identifier::{Identifier, IdentifierSource, IdentifierType};
 pub use lifecycle::{Action, Outcome, RequestState};

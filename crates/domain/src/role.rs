@@ -54,6 +54,8 @@ vocabulary! {
         ManageApiKeys = "manage_api_keys",
         /// List and verify the audit log.
         ReadAudit = "read_audit",
+        /// See which processes carry out work, and what they have under way.
+        ReadWorkers = "read_workers",
     }
 }
 
@@ -64,7 +66,9 @@ impl Role {
         use Permission as P;
         match self {
             Self::SuperAdmin => P::ALL,
-            Self::ConnectionsManager => &[P::ReadConnections, P::ManageConnections, P::DetectSystems],
+            Self::ConnectionsManager => {
+                &[P::ReadConnections, P::ManageConnections, P::DetectSystems, P::ReadWorkers]
+            }
             Self::RequestAdmin => &[
                 P::ReadRequests,
                 P::ReadRecords,
@@ -73,12 +77,15 @@ impl Role {
                 P::SkipReview,
                 P::AttestIdentifiers,
                 P::ReadConnections,
+                P::ReadWorkers,
             ],
             Self::RequestAgent => &[P::ReadRequests, P::ReadRecords, P::CreateRequests, P::WorkOnRequests],
             Self::RequestApprover => &[P::ReadRequests],
             Self::InventoryManager => &[P::ReadConnections, P::DetectSystems],
             Self::ApiCredentialsManager => &[P::ReadApiKeys, P::ManageApiKeys],
-            Self::Auditor => &[P::ReadRequests, P::ReadConnections, P::ReadApiKeys, P::ReadAudit],
+            Self::Auditor => {
+                &[P::ReadRequests, P::ReadConnections, P::ReadApiKeys, P::ReadAudit, P::ReadWorkers]
+            }
         }
     }
 }

@@ -12,6 +12,9 @@ use habeas_integrations::{ErrorKind, Retry, VendorError};
 /// an hour.
 pub(crate) const MOST_ATTEMPTS: i64 = 12;
 
+/// How much later than it could work is taken up again that waited for leave: less than a permit may be taken ahead.
+const SPREAD: Duration = Duration::from_millis(500);
+
 /// First wait and longest wait.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Backoff {
@@ -42,7 +45,9 @@ pub(crate) fn finding(
         Retry::Never | Retry::UnknownOutcome => None,
     };
     if error.kind == ErrorKind::Paced {
-        return Finding::Released { at: after(environment.now(), asked.unwrap_or(backoff.min)) };
+        // Spread a little: many who wait for the same vendor need not come back in the same moment.
+        let spread = SPREAD.mul_f64(environment.fraction());
+        return Finding::Released { at: after(environment.now(), asked.unwrap_or(backoff.min) + spread) };
     }
     // Being told to slow down is no failure of the work: it waits as long as it takes.
     let exhausted = attempts + 1 >= MOST_ATTEMPTS && error.kind != ErrorKind::RateLimited;

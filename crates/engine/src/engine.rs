@@ -3,26 +3,23 @@
 //! One task claims work lane by lane and starts it; finished operations meet in one place, where everything that
 //! ended in the same few milliseconds is written in one unit. A third task renews leases.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::{join_all, select, select_all};
 use futures::{FutureExt as _, StreamExt as _};
-use habeas_casework::connections::CHECK_LANE;
-use habeas_casework::contacts::CONTACT_LANE;
-use habeas_casework::links::LINK_LANE;
-use habeas_casework::mails::{MAIL_LANE, MailOutcome, MailProblem, OutgoingMail};
-use habeas_casework::package::PACKAGE_LANE;
-use habeas_casework::work::{Assignment, Claimed, Report};
+use habeas_casework::lanes::Lane;
+use habeas_casework::mails::{MailOutcome, MailProblem, OutgoingMail};
+use habeas_casework::work::{Assignment, Claimed, Finding, Report};
 use habeas_casework::{Casework, CaseworkError};
 use habeas_domain::moment::after;
 use habeas_domain::{Actor, ConnectionId};
 use habeas_environment::Environment;
 use habeas_integrations::Manifest;
 use habeas_store::due_work::{self, Lease};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -30,11 +27,15 @@ use tracing::Instrument as _;
 use crate::backoff::Backoff;
 use crate::lease::{HeldLease, Leases};
 use crate::mailer::{Handed, Mailer, next_attempt};
+use crate::room::{Room, Wanted};
+use crate::standing::Standing;
 use crate::vendors::Vendors;
 
 /// How the engine works.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EngineOptions {
+    /// What people call this process; two may have the same name.
+    pub name: String,
     /// How much is worked on at once in this process; 0 = nothing.
     pub workers: usize,
     /// How long work is leased, at least 2 seconds. A worker that dies keeps its work this long.
@@ -45,7 +46,12 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { workers: 2, lease: Duration::from_secs(60), poll_interval: Duration::from_millis(500) }
+        Self {
+            name: "worker".to_owned(),
+            workers: 2,
+            lease: Duration::from_secs(60),
+            poll_interval: Duration::from_millis(500),
+        }
     }
 }
 
@@ -82,53 +88,8 @@ pub struct Engine {
     pub(crate) leases: Arc<Leases>,
     manifests: Arc<Mutex<HashMap<ConnectionId, &'static Manifest>>>,
     stopping: Arc<AtomicBool>,
-    under_way: Arc<Lanes>,
-}
-
-/// What is under way, lane by lane.
-#[derive(Debug, Default)]
-struct Lanes {
-    lanes: Mutex<BTreeMap<String, Arc<AtomicUsize>>>,
-    total: AtomicUsize,
-    freed: Notify,
-}
-
-impl Lanes {
-    fn lane(&self, name: &str) -> Arc<AtomicUsize> {
-        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(lanes.entry(name.to_owned()).or_default())
-    }
-
-    fn begin(self: &Arc<Self>, lane: &Arc<AtomicUsize>) -> Occupied {
-        self.occupy(lane, 1, 1)
-    }
-
-    /// Mails are not the workers' to carry: they take no room from operations.
-    fn begin_mails(self: &Arc<Self>, lane: &Arc<AtomicUsize>, mails: usize) -> Occupied {
-        self.occupy(lane, mails, 0)
-    }
-
-    fn occupy(self: &Arc<Self>, lane: &Arc<AtomicUsize>, places: usize, room: usize) -> Occupied {
-        lane.fetch_add(places, Ordering::SeqCst);
-        self.total.fetch_add(room, Ordering::SeqCst);
-        Occupied { lane: Arc::clone(lane), lanes: Arc::clone(self), places, room }
-    }
-}
-
-/// Places in a lane, free again when dropped, also by a panic.
-struct Occupied {
-    lane: Arc<AtomicUsize>,
-    lanes: Arc<Lanes>,
-    places: usize,
-    room: usize,
-}
-
-impl Drop for Occupied {
-    fn drop(&mut self) {
-        self.lane.fetch_sub(self.places, Ordering::SeqCst);
-        self.lanes.total.fetch_sub(self.room, Ordering::SeqCst);
-        self.lanes.freed.notify_one();
-    }
+    pub(crate) room: Arc<Room>,
+    pub(crate) standing: Arc<Standing>,
 }
 
 impl Engine {
@@ -141,6 +102,7 @@ impl Engine {
         options: EngineOptions,
     ) -> Self {
         let options = EngineOptions { lease: options.lease.max(Duration::from_secs(2)), ..options };
+        let standing = Standing::new(casework.store().environment(), &options, PER_WORKER);
         Self {
             casework,
             vendors,
@@ -149,7 +111,8 @@ impl Engine {
             leases: Arc::default(),
             manifests: Arc::default(),
             stopping: Arc::default(),
-            under_way: Arc::default(),
+            room: Arc::default(),
+            standing: Arc::new(standing),
         }
     }
 
@@ -170,6 +133,9 @@ impl Engine {
         // Reconcilers outlive the workers: the last seal covers what was settled at the very end.
         let settled = CancellationToken::new();
         let reconcilers = tokio::spawn(self.clone().reconcile(settled.clone()));
+        if let Err(error) = self.casework.take_over_from_former_process(self.lease_milliseconds()).await {
+            tracing::error!(%error, "what a former process held could not be looked at; its leases run out by themselves");
+        }
         if self.options.workers > 0 {
             let (reports, received) = mpsc::channel(REPORTS_PER_UNIT * 4);
             let beating = CancellationToken::new();
@@ -178,6 +144,7 @@ impl Engine {
             let calls = TaskTracker::new();
             self.claim_until(&stop, &calls, reports).await;
             self.stopping.store(true, Ordering::SeqCst);
+            self.give_sign_of_life().await;
             calls.close();
             // Every call is bounded by its timeout, so this ends within a lease.
             calls.wait().await;
@@ -204,7 +171,7 @@ impl Engine {
                 Ok(claimed) => {
                     let found = !claimed.is_empty();
                     for (lane, claimed) in claimed {
-                        self.start(&lane, claimed, calls, &reports);
+                        self.start(lane, claimed, calls, &reports);
                     }
                     if found {
                         continue;
@@ -216,7 +183,7 @@ impl Engine {
                 clock.sleep(self.until_next_look().await),
                 stop.cancelled().boxed(),
                 self.casework.work_arrived().boxed(),
-                self.under_way.freed.notified().boxed(),
+                self.room.freed().boxed(),
             ];
             let ((), first, _) = select_all(hints).await;
             it_is_time = first == 0;
@@ -230,17 +197,18 @@ impl Engine {
             let mut reader = self.casework.store().reader().await.ok()?;
             due_work::next(&mut reader, now).await.ok()?
         };
-        let wait = next.await.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
-        wait.map_or(self.options.poll_interval, |wait| wait.min(self.options.poll_interval))
+        let due = next.await.and_then(|next| Duration::try_from(next.duration_since(now)).ok());
+        let monotonic = self.environment().clock().monotonic();
+        let resumed = self.room.next_end_of_pause(monotonic).map(|end| end.saturating_sub(monotonic));
+        [due, resumed].into_iter().flatten().fold(self.options.poll_interval, Duration::min)
     }
 
-    fn start(&self, lane: &str, claimed: Claimed, calls: &TaskTracker, reports: &mpsc::Sender<Report>) {
-        let lane = self.under_way.lane(lane);
+    fn start(&self, lane: Lane, claimed: Claimed, calls: &TaskTracker, reports: &mpsc::Sender<Report>) {
         for assignment in claimed.assignments {
-            let (engine, reports, place) = (self.clone(), reports.clone(), self.under_way.begin(&lane));
+            let (engine, reports, place) = (self.clone(), reports.clone(), self.room.occupy(lane, 1));
             calls.spawn(async move {
                 let lease = assignment.lease.id;
-                match engine.carry_out_traced(assignment).await {
+                match engine.carry_out_traced(lane, assignment).await {
                     // The settler lets the lease go once it is written.
                     Some(report) => {
                         let _ = reports.send(report).await;
@@ -251,28 +219,28 @@ impl Engine {
             });
         }
         for check in claimed.checks {
-            let (engine, place) = (self.clone(), self.under_way.begin(&lane));
+            let (engine, place) = (self.clone(), self.room.occupy(lane, 1));
             calls.spawn(async move {
                 engine.check(&check).await;
                 drop(place);
             });
         }
         for contact in claimed.contacts {
-            let (engine, place) = (self.clone(), self.under_way.begin(&lane));
+            let (engine, place) = (self.clone(), self.room.occupy(lane, 1));
             calls.spawn(async move {
                 engine.wait_for_contact(&contact).await;
                 drop(place);
             });
         }
         for link in claimed.links {
-            let (engine, place) = (self.clone(), self.under_way.begin(&lane));
+            let (engine, place) = (self.clone(), self.room.occupy(lane, 1));
             calls.spawn(async move {
                 engine.look_after_link(&link).await;
                 drop(place);
             });
         }
         for package in claimed.packages {
-            let (engine, place) = (self.clone(), self.under_way.begin(&lane));
+            let (engine, place) = (self.clone(), self.room.occupy(lane, 1));
             let asked_at = claimed.claimed_at;
             calls.spawn(async move {
                 engine.make_package(&package, asked_at).await;
@@ -280,7 +248,7 @@ impl Engine {
             });
         }
         if !claimed.mails.is_empty() {
-            let places = self.under_way.begin_mails(&lane, claimed.mails.len());
+            let places = self.room.occupy(lane, claimed.mails.len());
             let (engine, asked_at) = (self.clone(), claimed.claimed_at);
             calls.spawn(async move {
                 engine.send_mails(claimed.mails, asked_at).await;
@@ -341,7 +309,7 @@ impl Engine {
         held: Arc<HeldLease>,
     ) -> Option<(Lease, MailOutcome)> {
         // No handing over takes longer than half a lease.
-        if !held.outlasts(self.options.lease / 2) {
+        if held.left() < self.options.lease / 2 {
             return None;
         }
         let (outcome, word) = match self.mailer.send(&mail).await {
@@ -374,7 +342,7 @@ impl Engine {
         }
     }
 
-    async fn carry_out_traced(&self, assignment: Assignment) -> Option<Report> {
+    async fn carry_out_traced(&self, lane: Lane, assignment: Assignment) -> Option<Report> {
         let operation = &assignment.operation;
         // A shared operation names no single run.
         let only = (assignment.members.len() == 1).then(|| assignment.members.first()).flatten();
@@ -389,37 +357,30 @@ impl Engine {
         let kind = operation.kind;
         let report = self.carry_out(assignment).instrument(span).await;
         metrics::counter!("habeas_operations_total", "kind" => kind.as_str()).increment(1);
+        if let Some(until) = report.as_ref().and_then(given_back) {
+            let wait = Duration::try_from(until.duration_since(self.environment().now())).unwrap_or_default();
+            self.room.pause(lane, self.environment().clock().monotonic() + wait);
+        }
         report
     }
 
-    /// Claims from every lane that has room; nothing if nothing is due anywhere. Looking costs a statement: a full house
-    /// is not asked each time that a place is free, but when it is time, so that mails do not wait behind vendors.
-    async fn claim_all(&self, it_is_time: bool) -> Result<Vec<(String, Claimed)>, CaseworkError> {
+    /// Claims from every lane that has room; nothing if nothing is due anywhere.
+    async fn claim_all(&self, it_is_time: bool) -> Result<Vec<(Lane, Claimed)>, CaseworkError> {
         let places = self.options.workers * PER_WORKER;
-        let room = places.saturating_sub(self.under_way.total.load(Ordering::SeqCst));
-        let has_room = room * 4 >= places;
-        if !has_room && !it_is_time {
+        if !it_is_time && self.room.is_full(places) {
             return Ok(Vec::new());
         }
         let lanes = due_work::lanes(&mut self.casework.store().reader().await?).await?;
         let mut wanted = Vec::new();
-        for lane in lanes {
-            let width = self.width(&lane).await;
-            let busy = self.under_way.lane(&lane).load(Ordering::SeqCst);
-            let free = width.saturating_sub(busy);
-            // A claim costs the same for one as for many: a wide lane waits until it has room for several.
-            let is_worth_it = free > 0 && (free * 4 >= width || width <= 8);
-            if is_worth_it && (has_room || lane == MAIL_LANE) {
-                wanted.push((lane, free));
-            }
+        // A lane that this program does not know belongs to a newer one, which is at work as well.
+        for lane in lanes.iter().filter_map(|lane| lane.parse().ok()) {
+            wanted.push(Wanted { lane, width: self.width(lane).await });
         }
-        // Equal turns: no lane takes more than its part of the room while others have work.
-        let sharing = wanted.iter().filter(|(lane, _)| lane != MAIL_LANE).count();
-        let share = room.div_ceil(sharing.max(1));
-        let claims = wanted.into_iter().map(|(lane, free)| async move {
-            let most = if lane == MAIL_LANE { free } else { free.min(share) };
+        let now = self.environment().clock().monotonic();
+        let shares = self.room.shares(places, &wanted, now, it_is_time);
+        let claims = shares.into_iter().map(|(lane, most)| async move {
             let limit = i64::try_from(most).unwrap_or(i64::MAX);
-            let claimed = self.casework.claim(&lane, self.lease_milliseconds(), limit).await;
+            let claimed = self.casework.claim(&lane.to_string(), self.lease_milliseconds(), limit).await;
             (lane, claimed)
         });
         let mut claimed = Vec::new();
@@ -428,32 +389,23 @@ impl Engine {
                 Ok(one) if one.is_empty() => {}
                 Ok(one) => claimed.push((lane, one)),
                 // What the other lanes claimed is on record as sent: it must not be dropped.
-                Err(error) => tracing::error!(%error, lane, "due work could not be claimed; trying again"),
+                Err(error) => tracing::error!(%error, %lane, "due work could not be claimed; trying again"),
             }
         }
         Ok(claimed)
     }
 
-    async fn width(&self, lane: &str) -> usize {
-        if lane == CHECK_LANE {
-            return CHECKS_AT_ONCE;
-        }
-        if lane == CONTACT_LANE {
-            return CONTACTS_AT_ONCE;
-        }
-        if lane == MAIL_LANE {
-            return MAILS_AT_ONCE;
-        }
-        if lane == LINK_LANE {
-            return LINKS_AT_ONCE;
-        }
-        if lane == PACKAGE_LANE {
-            return PACKAGES_AT_ONCE;
-        }
-        let Ok(connection) = lane.parse() else { return 1 };
-        match self.manifest_of(connection).await {
-            Some(manifest) => self.vendors.width(manifest.name),
-            None => 1,
+    async fn width(&self, lane: Lane) -> usize {
+        match lane {
+            Lane::Checks => CHECKS_AT_ONCE,
+            Lane::Contacts => CONTACTS_AT_ONCE,
+            Lane::Mails { .. } => MAILS_AT_ONCE,
+            Lane::Links => LINKS_AT_ONCE,
+            Lane::Packages => PACKAGES_AT_ONCE,
+            Lane::Operations { connection, .. } => match self.manifest_of(connection).await {
+                Some(manifest) => self.vendors.width(manifest.name, self.standing.working()),
+                None => 1,
+            },
         }
     }
 
@@ -483,7 +435,7 @@ impl Engine {
                     reports.push(next);
                     continue;
                 }
-                if self.under_way.total.load(Ordering::SeqCst) == 0 {
+                if self.room.is_empty() {
                     break;
                 }
                 let next = Box::pin(received.recv());
@@ -548,8 +500,8 @@ impl Engine {
                 }
             };
             let mut assignments = Vec::new();
-            for (_, claimed) in claimed {
-                assignments.extend(claimed.assignments);
+            for (lane, claimed) in claimed {
+                assignments.extend(claimed.assignments.into_iter().map(|one| (lane, one)));
                 for check in claimed.checks {
                     self.check(&check).await;
                 }
@@ -566,11 +518,20 @@ impl Engine {
                     self.send_mails(claimed.mails, claimed.claimed_at).await;
                 }
             }
-            let reports = join_all(assignments.into_iter().map(|one| self.carry_out_traced(one))).await;
+            let reports =
+                join_all(assignments.into_iter().map(|(lane, one)| self.carry_out_traced(lane, one))).await;
             let reports: Vec<Report> = reports.into_iter().flatten().collect();
             if !reports.is_empty() {
                 self.settle(reports).await;
             }
         }
     }
+}
+
+/// Until when an operation was given back because its vendor gives no leave.
+fn given_back(report: &Report) -> Option<jiff::Timestamp> {
+    report.parts.iter().find_map(|part| match part.finding {
+        Finding::Released { at } => Some(at),
+        _ => None,
+    })
 }

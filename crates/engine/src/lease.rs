@@ -25,7 +25,7 @@ impl HeldLease {
     }
 
     /// Counts from before the lease was asked for, so that the shared row never ends earlier than we believe.
-    fn renew(&self, asked_at: Duration, length: Duration) {
+    pub(crate) fn renew(&self, asked_at: Duration, length: Duration) {
         self.until.store(milliseconds(asked_at + length), Ordering::SeqCst);
     }
 
@@ -33,9 +33,9 @@ impl HeldLease {
         self.until.store(0, Ordering::SeqCst);
     }
 
-    /// Whether it lasts at least `duration` more: only then may something be sent.
-    pub(crate) fn outlasts(&self, duration: Duration) -> bool {
-        self.until.load(Ordering::SeqCst) >= milliseconds(self.clock.monotonic() + duration)
+    /// How long it still lasts; nothing once it is lost.
+    pub(crate) fn left(&self) -> Duration {
+        Duration::from_millis(self.until.load(Ordering::SeqCst)).saturating_sub(self.clock.monotonic())
     }
 }
 
@@ -109,10 +109,13 @@ mod tests {
         let test_clock = TestClock::at("2026-03-01T00:00:00Z");
         let clock: Arc<dyn Clock> = Arc::new(test_clock.clone());
         let held = HeldLease::new(&clock, clock.monotonic(), Duration::from_secs(10));
-        assert!(held.outlasts(Duration::from_secs(10)));
+        assert_eq!(held.left(), Duration::from_secs(10));
         test_clock.advance(Duration::from_secs(4));
-        assert!(held.outlasts(Duration::from_secs(6)) && !held.outlasts(Duration::from_secs(7)));
+        assert_eq!(held.left(), Duration::from_secs(6));
+        test_clock.advance(Duration::from_secs(7));
+        assert_eq!(held.left(), Duration::ZERO);
+        held.renew(clock.monotonic(), Duration::from_secs(10));
         held.lose();
-        assert!(!held.outlasts(Duration::ZERO));
+        assert_eq!(held.left(), Duration::ZERO);
     }
 }

@@ -11,6 +11,8 @@ pub mod mailer;
 mod operations;
 mod pace;
 mod pass;
+mod room;
+mod standing;
 mod timers;
 mod vendors;
 

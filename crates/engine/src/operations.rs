@@ -1,5 +1,7 @@
 //! Doing one claimed operation: the calls, and what they mean for the run it serves.
 
+use std::sync::Arc;
+
 use habeas_casework::work::{Assignment, Finding, Report};
 use habeas_casework::{CaseworkError, RunFailure};
 use habeas_domain::moment::after;
@@ -8,6 +10,7 @@ use habeas_integrations::{Deleted, ErrorKind, Presence, Retry, Subject, VendorEr
 
 use crate::backoff::{self, Backoff};
 use crate::engine::Engine;
+use crate::lease::HeldLease;
 use crate::vendors::Reached;
 
 impl Engine {
@@ -16,7 +19,7 @@ impl Engine {
         let clock = self.environment().clock();
         let held = self.leases.hold(&assignment.lease, clock, assignment.claimed_at, self.options.lease);
         let connection = assignment.operation.connection;
-        let reached = match self.vendors.for_work(&self.casework, connection, held).await {
+        let reached = match self.vendors.for_work(&self.casework, connection, Arc::clone(&held)).await {
             Ok(reached) => reached,
             Err(error) => {
                 let finding = self.unreachable(&error);
@@ -26,7 +29,7 @@ impl Engine {
         let connector = reached.connector.as_ref();
         match assignment.operation.kind {
             OperationKind::Scan => {
-                self.carry_out_pass(connector, reached.backoff, assignment).await;
+                self.carry_out_pass(connector, reached.backoff, assignment, &held).await;
                 return None;
             }
             OperationKind::Follow => {
@@ -45,7 +48,7 @@ impl Engine {
             OperationKind::Export => self.export(&reached, &assignment, &subject).await,
             OperationKind::Verify => self.verify(&reached, &assignment, &subject).await,
             OperationKind::DeleteSubject => delete_subject(&reached, &assignment, &subject).await,
-            _ => match self.delete_records(&reached, &mut assignment, &subject).await {
+            _ => match self.delete_records(&reached, &mut assignment, &subject, &held).await {
                 Ok(Some(finding)) => Ok(finding),
                 Ok(None) => return None,
                 Err(error) => Err(error),
@@ -104,6 +107,7 @@ impl Engine {
         reached: &Reached,
         assignment: &mut Assignment,
         subject: &Subject,
+        held: &HeldLease,
     ) -> Result<Option<Finding>, VendorError> {
         let connector = reached.connector.as_ref();
         let mut refused = None;
@@ -121,12 +125,16 @@ impl Engine {
                 }
                 Err(error) => return Err(error),
             };
+            let asked_at = self.environment().clock().monotonic();
             let noted = self
                 .casework
                 .note_deletion(&assignment.lease, target.record, deleted, self.lease_milliseconds())
                 .await;
             match noted {
-                Ok(true) => assignment.lease.attempts = 0,
+                Ok(true) => {
+                    held.renew(asked_at, self.options.lease);
+                    assignment.lease.attempts = 0;
+                }
                 Ok(false) => return Ok(None),
                 Err(error) => {
                     tracing::error!(%error, "a deletion could not be noted; the lease runs out");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use habeas_integrations::{EndpointClass, Permits, RateLimit};
+use habeas_integrations::{EndpointClass, NotNow, Permits, RateLimit};
 use habeas_store::pace::{self, Permitted, Spacing};
 use habeas_store::{Store, StoreError};
 
@@ -14,19 +14,6 @@ use crate::lease::HeldLease;
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 /// How long to keep away when the shared row cannot be read.
 const WITHOUT_ROW: Duration = Duration::from_secs(1);
-
-/// How calls are spread so that rate and burst together stay within `share` of the limit in any 60 seconds.
-pub(crate) fn spacing(limit: RateLimit, share: f64) -> Spacing {
-    let budget = (f64::from(limit.per_minute) * share).floor().max(1.0);
-    // A fortieth may come at once; the rest is spread evenly. One call may straddle the window's edge.
-    let burst = (budget / 40.0).floor();
-    let steady = (budget - burst - 1.0).max(1.0);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "at most a minute in microseconds, and a small count"
-    )]
-    Spacing { interval: (60_000_000.0 / steady).ceil() as i64, burst: burst as i64 }
-}
 
 /// Permits of one vendor account.
 #[derive(Clone, Debug)]
@@ -38,13 +25,19 @@ pub(crate) struct AccountPermits {
 
 impl AccountPermits {
     pub(crate) fn new(store: Store, account: &str, limits: &[RateLimit], share: f64) -> Self {
-        let limits = limits.iter().map(|limit| (limit.class, spacing(*limit, share))).collect();
+        let limits =
+            limits.iter().map(|limit| (limit.class, Spacing::within(limit.per_minute, share))).collect();
         Self { store, account: Arc::from(account), limits }
     }
 
-    async fn take(&self, class: EndpointClass, spacing: Spacing) -> Result<Permitted, StoreError> {
+    async fn take(
+        &self,
+        class: EndpointClass,
+        spacing: Spacing,
+        horizon: Duration,
+    ) -> Result<Permitted, StoreError> {
         let (account, now) = (Arc::clone(&self.account), self.store.shared_now());
-        let horizon = microseconds(LONGEST_WAIT);
+        let horizon = microseconds(horizon);
         self.store
             .write(move |unit| {
                 Box::pin(async move {
@@ -63,11 +56,11 @@ fn duration(microseconds: i64) -> Duration {
     Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
 }
 
-#[async_trait]
-impl Permits for AccountPermits {
-    async fn acquire(&self, class: EndpointClass) -> Result<(), Duration> {
+impl AccountPermits {
+    /// Takes one permit that is due within `horizon`, and waits for it.
+    async fn acquire_within(&self, class: EndpointClass, horizon: Duration) -> Result<(), NotNow> {
         let Some((_, spacing)) = self.limits.iter().find(|(known, _)| *known == class) else { return Ok(()) };
-        match self.take(class, *spacing).await {
+        match self.take(class, *spacing, horizon).await {
             Ok(Permitted::From { wait }) => {
                 metrics::counter!("habeas_permits_used_total", "class" => class.0).increment(1);
                 if wait > 0 {
@@ -75,12 +68,19 @@ impl Permits for AccountPermits {
                 }
                 Ok(())
             }
-            Ok(Permitted::NotBefore { wait }) => Err(duration(wait)),
+            Ok(Permitted::NotBefore { wait }) => Err(NotNow::After(duration(wait))),
             Err(error) => {
                 tracing::error!(%error, class = class.0, "no permit could be taken; nothing is sent");
-                Err(WITHOUT_ROW)
+                Err(NotNow::After(WITHOUT_ROW))
             }
         }
+    }
+}
+
+#[async_trait]
+impl Permits for AccountPermits {
+    async fn acquire(&self, class: EndpointClass) -> Result<(), NotNow> {
+        self.acquire_within(class, LONGEST_WAIT).await
     }
 
     async fn pushed_back(&self, class: EndpointClass, wait: Duration) {
@@ -111,36 +111,14 @@ pub(crate) struct LeasedPermits {
 
 #[async_trait]
 impl Permits for LeasedPermits {
-    async fn acquire(&self, class: EndpointClass) -> Result<(), Duration> {
-        self.permits.acquire(class).await?;
-        if self.lease.outlasts(self.timeout) { Ok(()) } else { Err(Duration::ZERO) }
+    async fn acquire(&self, class: EndpointClass) -> Result<(), NotNow> {
+        // Asked before the permit is taken: one that is not used is lost to everybody.
+        let Some(spare) = self.lease.left().checked_sub(self.timeout) else { return Err(NotNow::GiveBack) };
+        self.permits.acquire_within(class, spare.min(LONGEST_WAIT)).await?;
+        if self.lease.left() >= self.timeout { Ok(()) } else { Err(NotNow::GiveBack) }
     }
 
     async fn pushed_back(&self, class: EndpointClass, wait: Duration) {
         self.permits.pushed_back(class, wait).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rate_and_burst_stay_within_the_share_and_use_almost_all_of_it() {
-        for per_minute in [10, 30, 60, 200, 600, 3_000, 100_000] {
-            for share in [0.5, 0.8, 0.95] {
-                let Spacing { interval, burst } =
-                    spacing(RateLimit { class: EndpointClass("read"), per_minute }, share);
-                let budget = (f64::from(per_minute) * share).floor();
-                // Calls at 0, i, 2i ... within one window, plus those that had been saved up.
-                let most = 60_000_000 / interval + 1 + burst;
-                #[expect(clippy::cast_precision_loss, reason = "small counts")]
-                let (most, steady) = (most as f64, 60_000_000.0 / interval as f64);
-                assert!(most <= budget, "{per_minute} x {share}: {most} > {budget}");
-                if budget >= 20.0 {
-                    assert!(steady >= budget * 0.95, "{per_minute} x {share}: {steady} of {budget}");
-                }
-            }
-        }
     }
 }

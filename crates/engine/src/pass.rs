@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use crate::backoff::Backoff;
 use crate::engine::Engine;
+use crate::lease::HeldLease;
 
 /// Who waits for the pass; subjects stand apart because the connector takes them as they are.
 #[derive(Debug, Default)]
@@ -73,6 +74,7 @@ impl Engine {
         connector: &dyn Connector,
         backoff: Backoff,
         assignment: Assignment,
+        held: &HeldLease,
     ) {
         let Assignment { mut lease, mut operation, members, .. } = assignment;
         // A position that cannot be read any more costs one pass from the beginning, nothing else.
@@ -119,8 +121,10 @@ impl Engine {
                 lease_milliseconds: self.lease_milliseconds(),
             };
             lease.attempts = 0;
+            let asked_at = self.environment().clock().monotonic();
             match self.casework.report_page(report).await {
                 Ok(PassContinues::With { newcomers, waiting: still }) => {
+                    held.renew(asked_at, self.options.lease);
                     waiting.keep(|run| still.contains(&run));
                     waiting.add(newcomers);
                 }

@@ -261,9 +261,9 @@ impl Vendors {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many operations of one connection this process works on at once: enough to use the vendor's limit, and
-    /// always one more than the pass that may be under way.
-    pub(crate) fn width(&self, integration: &str) -> usize {
+    /// How many operations of one connection this process works on at once, one of `processes` that do: together enough
+    /// to use the vendor's limit, and always one more than the pass that may be under way.
+    pub(crate) fn width(&self, integration: &str, processes: usize) -> usize {
         let Ok((integration, way)) = self.way(integration) else { return 1 };
         let limits = integration.manifest().rate_limits;
         if limits.is_empty() {
@@ -278,7 +278,7 @@ impl Vendors {
             reason = "clamped to a small count"
         )]
         let wanted = (f64::from(per_minute) * way.share / 30.0).ceil() as usize;
-        wanted.clamp(3, WIDEST)
+        wanted.clamp(3, WIDEST).div_ceil(processes.max(1)).max(2)
     }
 }
 

@@ -7,11 +7,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 /// What time it is, how much time has passed, and how to let time pass.
@@ -23,6 +23,13 @@ pub trait Clock: fmt::Debug + Send + Sync {
     /// Lets `duration` pass. Only for waits inside one piece of leased work; anything longer is a stored
     /// `next_at`.
     fn sleep(&self, duration: Duration) -> BoxFuture<'static, ()>;
+    /// The time that the machine's clock shows at this moment. [`Clock::now`] leaves its jumps out until somebody who
+    /// can deal with them calls [`Clock::set`].
+    fn outside(&self) -> Timestamp {
+        self.now()
+    }
+    /// Has [`Clock::now`] show `now` from here on.
+    fn set(&self, _now: Timestamp) {}
     /// Whether this clock is the machine's. A database shared by several machines prefers its own time then.
     fn is_system(&self) -> bool {
         false
@@ -35,21 +42,38 @@ pub trait Randomness: fmt::Debug + Send + Sync {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// The machine's clock.
+/// The machine's clock without its jumps: it starts at the machine's time and then counts what passes. Whoever keeps
+/// a process running compares it with the time outside now and then, and sets it.
 #[derive(Debug)]
 pub struct SystemClock {
     origin: Instant,
+    /// What [`Clock::now`] showed at the origin, epoch milliseconds.
+    start: AtomicI64,
 }
 
 impl Default for SystemClock {
     fn default() -> Self {
-        Self { origin: Instant::now() }
+        Self { origin: Instant::now(), start: AtomicI64::new(Timestamp::now().as_millisecond()) }
+    }
+}
+
+impl SystemClock {
+    fn passed(&self) -> i64 {
+        i64::try_from(self.origin.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
 }
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
+        truncated(self.start.load(Ordering::SeqCst).saturating_add(self.passed()))
+    }
+
+    fn outside(&self) -> Timestamp {
         truncated(Timestamp::now().as_millisecond())
+    }
+
+    fn set(&self, now: Timestamp) {
+        self.start.store(now.as_millisecond().saturating_sub(self.passed()), Ordering::SeqCst);
     }
 
     fn monotonic(&self) -> Duration {
@@ -81,6 +105,9 @@ impl Randomness for SystemRandomness {
 #[derive(Clone, Debug)]
 pub struct TestClock {
     milliseconds: Arc<AtomicU64>,
+    /// How far the time that is shown, and the time outside, are from what has passed.
+    shown: Arc<AtomicI64>,
+    outside: Arc<AtomicI64>,
 }
 
 impl TestClock {
@@ -93,7 +120,21 @@ impl TestClock {
     pub fn at(start: &str) -> Self {
         let start: Timestamp = start.parse().expect("an RFC 3339 timestamp");
         let milliseconds = u64::try_from(start.as_millisecond()).expect("a time after 1970");
-        Self { milliseconds: Arc::new(AtomicU64::new(milliseconds)) }
+        Self {
+            milliseconds: Arc::new(AtomicU64::new(milliseconds)),
+            shown: Arc::default(),
+            outside: Arc::default(),
+        }
+    }
+
+    /// The time outside jumps; what is shown does not, until somebody sets it.
+    pub fn jump(&self, by: SignedDuration) {
+        let by = i64::try_from(by.as_millis()).unwrap_or(0);
+        self.outside.fetch_add(by, Ordering::SeqCst);
+    }
+
+    fn passed(&self) -> i64 {
+        i64::try_from(self.milliseconds.load(Ordering::SeqCst)).unwrap_or(i64::MAX)
     }
 
     /// Lets `duration` pass.
@@ -104,14 +145,23 @@ impl TestClock {
 
     /// Moves to `moment` unless it is already later.
     pub fn advance_to(&self, moment: Timestamp) {
-        let milliseconds = u64::try_from(moment.as_millisecond()).unwrap_or(0);
+        let passed = moment.as_millisecond().saturating_sub(self.shown.load(Ordering::SeqCst));
+        let milliseconds = u64::try_from(passed).unwrap_or(0);
         self.milliseconds.fetch_max(milliseconds, Ordering::SeqCst);
     }
 }
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        truncated(i64::try_from(self.milliseconds.load(Ordering::SeqCst)).unwrap_or(i64::MAX))
+        truncated(self.passed().saturating_add(self.shown.load(Ordering::SeqCst)))
+    }
+
+    fn outside(&self) -> Timestamp {
+        truncated(self.passed().saturating_add(self.outside.load(Ordering::SeqCst)))
+    }
+
+    fn set(&self, now: Timestamp) {
+        self.shown.store(now.as_millisecond().saturating_sub(self.passed()), Ordering::SeqCst);
     }
 
     fn monotonic(&self) -> Duration {
@@ -233,6 +283,19 @@ mod tests {
         let clock = TestClock::at("2026-03-01T00:00:00Z");
         clock.advance(Duration::from_hours(7 * 24));
         assert_eq!(clock.now(), "2026-03-08T00:00:00Z".parse().unwrap());
+    }
+
+    #[test]
+    fn the_machines_clock_goes_on_from_where_it_was_set() {
+        let clock = SystemClock::default();
+        let start = clock.outside();
+        assert!(clock.now().duration_since(start).abs() < SignedDuration::from_secs(5));
+        let hour = SignedDuration::from_hours(1);
+        for moment in [start + hour, start - hour] {
+            clock.set(moment);
+            let shown = clock.now().duration_since(moment);
+            assert!((0..5_000).contains(&shown.as_millis()), "{shown}");
+        }
     }
 
     #[test]

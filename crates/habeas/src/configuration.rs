@@ -42,6 +42,8 @@ pub(crate) struct Configuration {
     pub(crate) database_url: DatabaseUrl,
     pub(crate) encryption: Encryption,
     pub(crate) workers: Workers,
+    /// What people call this process.
+    pub(crate) worker_name: String,
     pub(crate) casework: CaseworkSettings,
     /// The address under which people reach this server, without a slash at its end; none: where it listens.
     pub(crate) public_url: Option<String>,
@@ -143,6 +145,7 @@ impl Configuration {
         let count = reader.required("workers.count", values::WORKERS);
         let lease = reader.required("workers.lease_seconds", values::LEASE_SECONDS);
         let poll_interval = reader.required("workers.poll_interval_ms", values::MILLISECONDS);
+        let worker_name = reader.optional("workers.name", values::WORKER_NAME);
         let default_policy = reader.required("policies.default", values::POLICY);
         let time_zone = reader.required("policies.time_zone", values::TIME_ZONE);
         let require_review = reader.required("intake.require_review", values::SWITCH);
@@ -172,6 +175,7 @@ impl Configuration {
                 lease: lease?,
                 poll_interval: Duration::from_millis(poll_interval?),
             },
+            worker_name: worker_name.unwrap_or_else(values::machine_and_process),
             casework: CaseworkSettings {
                 require_review: require_review?,
                 default_policy: default_policy?,

@@ -73,6 +73,7 @@ impl Installation {
         let casework = Casework::new(store, storage, catalogue, connectors, settings);
         let server = ServerState::new(casework.clone(), server);
         let engine = EngineOptions {
+            name: configuration.worker_name.clone(),
             workers: workers.count,
             lease: workers.lease,
             poll_interval: workers.poll_interval,
@@ -101,7 +102,7 @@ impl Installation {
             self.casework.clone(),
             Arc::clone(&self.vendors),
             Arc::clone(&self.mailer),
-            self.engine,
+            self.engine.clone(),
         );
         AbortOnDropHandle::new(tokio::spawn(async move { engine.run(stop).await }))
     }

@@ -19,7 +19,9 @@ mod testing;
 pub mod webhook;
 
 pub use catalogue::Catalogue;
-pub use client::{Call, ClientOptions, Permits, Reply, Transport, Unlimited, VendorAnswer, VendorClient};
+pub use client::{
+    Call, ClientOptions, NotNow, Permits, Reply, Transport, Unlimited, VendorAnswer, VendorClient,
+};
 pub use connector::{
     Callback, CallbackEnd, CallbackHead, CallbackRefused, Caution, CheckReport, Collected, Confidence,
     Connector, Cursor, Deleted, DetectedSystem, Detection, Erased, ErasureException, Evidence, Export,

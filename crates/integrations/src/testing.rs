@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-use crate::client::{ClientOptions, Permits, VendorClient};
+use crate::client::{ClientOptions, NotNow, Permits, VendorClient};
 use crate::manifest::EndpointClass;
 
 /// What the server was asked.
@@ -211,9 +211,9 @@ impl ListedPermits {
 
 #[async_trait]
 impl Permits for ListedPermits {
-    async fn acquire(&self, class: EndpointClass) -> Result<(), Duration> {
+    async fn acquire(&self, class: EndpointClass) -> Result<(), NotNow> {
         match self.refusals.lock().unwrap().pop().flatten() {
-            Some(wait) => Err(wait),
+            Some(wait) => Err(NotNow::After(wait)),
             None => {
                 self.acquired.lock().unwrap().push(class);
                 Ok(())

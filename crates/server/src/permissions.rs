@@ -29,6 +29,7 @@ pub static OPERATIONS: &[Operation] = &[
     ("get", "/api/v1/integrations", AnyKey),
     ("get", "/api/v1/integrations/{name}", AnyKey),
     ("get", "/api/v1/policies", AnyKey),
+    ("get", "/api/v1/workers", Permission(P::ReadWorkers)),
     ("get", "/api/v1/connections", Permission(P::ReadConnections)),
     ("post", "/api/v1/connections", Permission(P::ManageConnections)),
     ("post", "/api/v1/connections/plan", Permission(P::ManageConnections)),

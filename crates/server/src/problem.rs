@@ -258,7 +258,10 @@ impl Problem {
     pub(crate) fn from_store(error: &StoreError) -> Self {
         match error {
             StoreError::Forgotten(_) => Self::new(codes::FORGOTTEN, error.to_string()),
-            StoreError::Closed | StoreError::Database(_) => {
+            StoreError::Closed
+            | StoreError::Database(_)
+            | StoreError::NoAnswer
+            | StoreError::NotWritten(_) => {
                 let detail = "the database does not answer, so nothing was changed; try again in a moment";
                 Self::new(codes::STORE_UNAVAILABLE, detail).because(error.to_string())
             }

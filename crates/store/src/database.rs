@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use habeas_environment::Environment;
+use jiff::Timestamp;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -24,6 +25,15 @@ use crate::writer::Writer;
 use crate::{installation, migrate};
 
 const PREPARED_STATEMENTS: usize = 256;
+
+/// How long a unit or a reader waits for a database that is away, for example while it restarts.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a connection that lay idle is taken for a working one.
+const BELIEVED_ALIVE: Duration = Duration::from_secs(1);
+/// Between two attempts to begin a unit.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
+/// How long the proof that the database works may take.
+const PROOF: Duration = Duration::from_secs(3);
 
 /// How long the forgetting of traces waits for readers: writers wait as long.
 const FORGETTING_WAITS: Duration = Duration::from_millis(200);
@@ -84,7 +94,18 @@ impl Database {
                     .disable_statement_logging();
                 let pool = PgPoolOptions::new()
                     .max_connections(16)
-                    .acquire_timeout(Duration::from_secs(10))
+                    .acquire_timeout(PATIENCE)
+                    // Beginning a transaction proves a connection as well; only one that lay idle is asked first, so
+                    // that what a restart of the server broke is not handed out for reading.
+                    .test_before_acquire(false)
+                    .before_acquire(|connection, meta| {
+                        Box::pin(async move {
+                            if meta.idle_for > BELIEVED_ALIVE {
+                                connection.ping().await?;
+                            }
+                            Ok(true)
+                        })
+                    })
                     .connect_with(options)
                     .await?;
                 OpenPools::Postgres(pool)
@@ -176,14 +197,17 @@ impl Database {
             OpenPools::Sqlite(options) => {
                 let readers = SqlitePoolOptions::new()
                     .max_connections(4)
-                    .acquire_timeout(Duration::from_secs(10))
+                    .acquire_timeout(PATIENCE)
                     .connect_lazy_with((*options).clone().read_only(true).create_if_missing(false));
                 let unit = Unit::new(connection, self.environment.clone(), Arc::clone(&keyring));
                 Pools::Sqlite { readers, writer: Writer::start(unit, self.environment.clock()) }
             }
             OpenPools::Postgres(pool) => Pools::Postgres(pool),
         };
-        Ok(Store { pools, environment: self.environment, keyring, counters: self.counters })
+        let store = Store { pools, environment: self.environment, keyring, counters: self.counters };
+        // A machine whose clock is wrong must not date or delay anything in a database that others share.
+        store.environment.clock().set(store.reference_time().await?);
+        Ok(store)
     }
 }
 
@@ -223,6 +247,26 @@ impl Store {
         own_clock.then(|| self.environment.now().as_millisecond())
     }
 
+    /// Whether this process is the only one that works on the database.
+    #[must_use]
+    pub const fn is_own(&self) -> bool {
+        matches!(self.pools, Pools::Sqlite { .. })
+    }
+
+    /// What the clock that counts shows: the database's where it is shared, else the machine's.
+    ///
+    /// # Errors
+    /// If the database fails.
+    pub async fn reference_time(&self) -> Result<Timestamp, StoreError> {
+        match &self.pools {
+            Pools::Postgres(_) if self.environment.clock().is_system() => {
+                let row = self.reader().await?.sql(sql!("SELECT {database_time}")).first().await?;
+                row.ok_or(StoreError::Corrupt("the database's time"))?.time(0)
+            }
+            _ => Ok(self.environment.clock().outside()),
+        }
+    }
+
     /// A connection for reading.
     ///
     /// # Errors
@@ -248,13 +292,25 @@ impl Store {
         match &self.pools {
             Pools::Sqlite { writer, .. } => writer.write(Box::new(work)).await,
             Pools::Postgres(pool) => {
-                let connection = Connection::postgres(
-                    pool.acquire().await.map_err(StoreError::from)?,
-                    Arc::clone(&self.counters),
-                );
+                let connection = self.begin(pool).await?;
                 let unit = Unit::new(connection, self.environment.clone(), Arc::clone(&self.keyring));
                 // On a task of its own: a caller that goes away must not leave a transaction open in the pool.
                 tokio::spawn(transaction(unit, Box::new(work))).await.map_err(|_| StoreError::UnitBroken)?
+            }
+        }
+    }
+
+    /// A connection in a transaction. A server that restarts is waited for: nothing of the unit has run yet.
+    async fn begin(&self, pool: &PgPool) -> Result<Connection, StoreError> {
+        let clock = self.environment.clock();
+        let started = clock.monotonic();
+        loop {
+            let mut connection = Connection::postgres(pool.acquire().await?, Arc::clone(&self.counters));
+            // The settling of runs rests on seeing what others committed while it waited for their locks.
+            match connection.run("BEGIN ISOLATION LEVEL READ COMMITTED").await {
+                Ok(()) => return Ok(connection),
+                Err(error) if clock.monotonic().saturating_sub(started) >= PATIENCE => return Err(error),
+                Err(_) => clock.sleep(BETWEEN_ATTEMPTS).await,
             }
         }
     }
@@ -264,14 +320,17 @@ impl Store {
     /// # Errors
     /// What is wrong.
     pub async fn ready(&self) -> Result<(), StoreError> {
+        tokio::time::timeout(PROOF, self.prove()).await.unwrap_or(Err(StoreError::NoAnswer))
+    }
+
+    async fn prove(&self) -> Result<(), StoreError> {
         let mut reader = self.reader().await?;
         if !installation::check(&mut reader, &self.keyring).await? {
             return Err(StoreError::Corrupt("installation"));
         }
-        if let Pools::Sqlite { writer, .. } = &self.pools {
-            writer.is_alive()?;
-        }
-        Ok(())
+        drop(reader);
+        // A full disk still reads.
+        self.write(|unit| Box::pin(installation::touch(unit.connection()))).await
     }
 
     /// Copies what the write-ahead log holds into the database file, away from the writer.
@@ -322,10 +381,8 @@ impl Store {
     }
 }
 
-/// A unit in a transaction of its own.
+/// A unit in the transaction that its connection is in.
 async fn transaction<T: Send, E: From<StoreError> + Send>(mut unit: Unit, work: Work<T, E>) -> Result<T, E> {
-    // The settling of runs rests on seeing what others committed while it waited for their locks.
-    unit.connection().run("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     let outcome = AssertUnwindSafe(work(&mut unit)).catch_unwind().await;
     let failed = unit.connection().take_failed();
     let outcome = match outcome {

@@ -425,6 +425,46 @@ pub async fn remove<T: ToString>(
     Ok(())
 }
 
+/// Moves leases and short waits with a clock that jumped by `by` milliseconds; what was due stays due, and dates that people
+/// were given stay. For a
+/// database that only one process works on: where it is shared, its own clock counts.
+///
+/// # Errors
+/// If the database fails.
+pub async fn shift(connection: &mut Connection, before: Timestamp, by: i64) -> Result<(), StoreError> {
+    connection
+        .sql(sql!(
+            "UPDATE due_work SET
+                 lease_until = CASE WHEN lease_until > 0 THEN lease_until + $2 ELSE 0 END,
+                 next_at = CASE WHEN (next_at > $1 OR $2 < 0) AND kind IN ('operation', 'mail', 'package')
+                                THEN next_at + $2 ELSE next_at END
+             WHERE lease_until > 0 OR ((next_at > $1 OR $2 < 0) AND kind IN ('operation', 'mail', 'package'))"
+        ))
+        .time(before)
+        .integer(by)
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Bounds the leases that a former process left: none lasts longer than `lease_milliseconds` from now, also if the clock was
+/// set back meanwhile. For a database that only one process works on.
+///
+/// # Errors
+/// If the database fails.
+pub async fn bound_leases(
+    connection: &mut Connection,
+    now: Timestamp,
+    lease_milliseconds: i64,
+) -> Result<(), StoreError> {
+    connection
+        .sql(sql!("UPDATE due_work SET lease_until = $1 WHERE lease_until > $1"))
+        .integer(now.as_millisecond().saturating_add(lease_milliseconds))
+        .execute()
+        .await?;
+    Ok(())
+}
+
 /// When the next row becomes due after `now`, if one waits; what is due already is found by claiming.
 ///
 /// # Errors

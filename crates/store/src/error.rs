@@ -56,6 +56,12 @@ pub enum StoreError {
     /// The writer is gone; the process is stopping.
     #[error("the store is closing; try again when the server is back")]
     Closed,
+    /// The database took too long to prove that it works.
+    #[error("the database does not answer")]
+    NoAnswer,
+    /// A group of units could not be committed.
+    #[error("the database could not write ({0}); nothing was changed")]
+    NotWritten(String),
     /// A unit of work failed in a way that is a fault of the program.
     #[error("a unit of work broke off; nothing of it was kept")]
     UnitBroken,

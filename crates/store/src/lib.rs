@@ -28,6 +28,7 @@ pub mod requests;
 pub mod runs;
 pub mod storage;
 pub mod unit;
+pub mod workers;
 mod writer;
 
 pub use connection::{Batch, Connection};

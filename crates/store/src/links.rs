@@ -241,6 +241,29 @@ pub async fn use_up(
     Ok(())
 }
 
+/// Uses up what is left of the links that were made for a purpose in several requests.
+///
+/// # Errors
+/// If the database fails.
+pub async fn use_up_all(
+    connection: &mut Connection,
+    purpose: &str,
+    requests: impl IntoIterator<Item = RequestId>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    connection
+        .sql(sql!(
+            "UPDATE links SET used_at = $3
+             WHERE purpose = $2 AND used_at IS NULL AND request_id IN (SELECT value->>0 FROM {batch})"
+        ))
+        .batch(&Batch::of(requests))
+        .text(purpose)
+        .time(at)
+        .execute()
+        .await?;
+    Ok(())
+}
+
 /// The links of a request, oldest first.
 ///
 /// # Errors

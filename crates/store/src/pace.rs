@@ -16,6 +16,32 @@ pub struct Spacing {
     pub burst: i64,
 }
 
+impl Spacing {
+    /// How calls are spread so that `share` of `per_minute` is used up, and never more than `per_minute` in any 60 seconds.
+    ///
+    /// Calls in the long run, a call at the window's edge, the burst, and one that arrives late from the minute before have
+    /// to fit together. A share of 1 or more asks for breaking the limit and gets that: only an operator who calls a
+    /// simulated vendor can set it.
+    #[must_use]
+    pub fn within(per_minute: u32, share: f64) -> Self {
+        let limit = f64::from(per_minute);
+        let budget = (limit * share).floor().max(1.0);
+        // A burst makes up for a pause between two calls, which would otherwise be lost.
+        let burst = (budget / 40.0).max((budget / 10.0).min(2.0)).floor();
+        let (rate, burst) = if share < 1.0 {
+            let rate = budget.min(limit - 2.0).max(1.0);
+            (rate, burst.min(limit - 2.0 - rate).max(0.0))
+        } else {
+            (budget, burst)
+        };
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "at most a minute in microseconds, and a small count"
+        )]
+        Self { interval: (60_000_000.0 / rate).ceil() as i64, burst: burst as i64 }
+    }
+}
+
 /// What asking for permits gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permitted {
@@ -105,4 +131,48 @@ pub async fn push_back(
         .execute()
         .await?;
     Ok(())
+}
+
+/// Moves every permit with a clock that jumped by `by` milliseconds.
+///
+/// # Errors
+/// If the database fails.
+pub async fn shift(connection: &mut Connection, by: i64) -> Result<(), StoreError> {
+    connection
+        .sql(sql!(
+            "UPDATE pace SET next_slot = next_slot + $1,
+                 blocked_until = CASE WHEN blocked_until > 0 THEN blocked_until + $1 ELSE 0 END"
+        ))
+        .integer(by.saturating_mul(1_000))
+        .execute()
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_minute_exceeds_the_limit_and_the_budget_is_used() {
+        for per_minute in [10, 30, 60, 200, 600, 3_000, 100_000] {
+            for share in [0.5, 0.8, 0.95] {
+                let Spacing { interval, burst } = Spacing::within(per_minute, share);
+                // Calls at 0, i, 2i ... within one window, both edges included, those that had been saved up, and one
+                // that was on its way for long.
+                let most = 60_000_000 / interval + 1 + burst + 1;
+                assert!(most <= i64::from(per_minute), "{per_minute} x {share}: {most}");
+                #[expect(clippy::cast_precision_loss, reason = "small counts")]
+                let steady = 60_000_000.0 / interval as f64;
+                let budget = (f64::from(per_minute) * share).floor().min(f64::from(per_minute) - 2.0);
+                assert!(steady >= budget * 0.999, "{per_minute} x {share}: {steady} of {budget}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_simulated_vendor_may_be_called_more_often() {
+        let Spacing { interval, burst } = Spacing::within(30, 10_000.0);
+        assert_eq!((interval, burst), (200, 7_500));
+    }
 }

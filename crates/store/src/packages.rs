@@ -132,18 +132,41 @@ pub async fn find(connection: &mut Connection, request: RequestId) -> Result<Opt
     }))
 }
 
-/// Notes that a package was handed over completely, the first time that it was.
+/// How many bytes of the packages of requests were handed over without a gap from the beginning.
+///
+/// # Errors
+/// If the database fails.
+pub async fn handed(
+    connection: &mut Connection,
+    requests: impl IntoIterator<Item = RequestId>,
+) -> Result<HashMap<RequestId, u64>, StoreError> {
+    connection
+        .sql(sql!(
+            "SELECT request_id, handed FROM packages WHERE request_id IN (SELECT value->>0 FROM {batch})"
+        ))
+        .batch(&Batch::of(requests))
+        .rows()
+        .await?
+        .iter()
+        .map(|row| Ok((row.parsed(0, "packages.request_id")?, row.count(1)?)))
+        .collect()
+}
+
+/// Notes that packages were handed over completely, the first time that they were.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn note_delivered(
     connection: &mut Connection,
-    request: RequestId,
+    requests: impl IntoIterator<Item = RequestId>,
     at: Timestamp,
 ) -> Result<(), StoreError> {
     connection
-        .sql(sql!("UPDATE packages SET delivered_at = $2 WHERE request_id = $1 AND delivered_at IS NULL"))
-        .text(request)
+        .sql(sql!(
+            "UPDATE packages SET delivered_at = $2
+             WHERE delivered_at IS NULL AND request_id IN (SELECT value->>0 FROM {batch})"
+        ))
+        .batch(&Batch::of(requests))
         .time(at)
         .execute()
         .await?;

@@ -96,10 +96,6 @@ impl Writer {
         }
     }
 
-    pub(crate) fn is_alive(&self) -> Result<(), StoreError> {
-        if self.queue.is_closed() { Err(StoreError::Closed) } else { Ok(()) }
-    }
-
     /// What was handed in before is written; what comes later is told that the store is closed.
     pub(crate) async fn close(self) {
         self.stop.notify_one();
@@ -135,8 +131,9 @@ async fn run(mut unit: Unit, mut entries: mpsc::Receiver<Entry>, stop: &Notify, 
                 // The connection may stand inside a transaction or not; either way it must start afresh.
                 let _ = unit.connection().run("ROLLBACK").await;
                 unit.forget_events_after(0);
+                let reason = error.to_string();
                 for Member { committed, .. } in members {
-                    let _ = committed.send(Err(StoreError::UnitBroken));
+                    let _ = committed.send(Err(StoreError::NotWritten(reason.clone())));
                 }
             }
         }

@@ -225,7 +225,7 @@ async fn write_to_team(
     let content = MailContent::new(to, written, None);
     let mail = queued(unit, &key, About::Connection(id), "team", kind, &content)?;
     mails::insert(unit.connection(), std::slice::from_ref(&mail)).await?;
-    let work = handing_over(unit, mail.id);
+    let work = handing_over(unit, mail.id, false);
     due_work::insert(unit.connection(), &[work]).await?;
     Ok(())
 }

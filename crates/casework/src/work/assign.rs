@@ -17,6 +17,7 @@ use crate::Rules;
 use crate::details::{self, RequestDetails};
 use crate::error::CaseworkError;
 use crate::files::KeptRecord;
+use crate::lanes::Lane;
 use crate::phases::by_request;
 use crate::profiles::Profiles;
 
@@ -153,7 +154,7 @@ async fn cut_to_size(
                 id: DueWorkId::new(unit.environment().unique()),
                 kind: DueWorkKind::Operation,
                 object: id.to_string(),
-                lane: operation.connection.to_string(),
+                lane: Lane::of(operation.connection).to_string(),
                 due_at: leases.get(&operation.id).map_or(Timestamp::MAX, |lease| lease.due_at),
                 next_at: unit.now(),
             });

@@ -8,6 +8,7 @@ mod support;
 
 mod behaviour;
 mod certificates;
+mod clock;
 mod connections;
 mod contacts;
 mod crashes;

@@ -24,9 +24,9 @@ const LIMITED: Setup = Setup { limit: Some(30), budget: None, pace: Pace::Shared
 fn stayed_below_the_limit(company: &Company) {
     let peaks = &company.sandbox.calls().peaks()["readycloud"];
     let account = &peaks.accounts["rc-demo-client"];
-    // Eight tenths of thirty are planned; calls under way may arrive late and so closer together.
-    assert!(account["get"] <= 27, "{peaks:?}");
-    assert!(account.get("other").is_none_or(|most| *most <= 27), "{peaks:?}");
+    // Eight tenths of thirty are planned, two may have been saved up, and a call may arrive late.
+    assert!(account["get"] <= 28, "{peaks:?}");
+    assert!(account.get("other").is_none_or(|most| *most <= 28), "{peaks:?}");
     for (route, counts) in &company.sandbox.calls().summary().vendors["readycloud"].routes {
         assert!(!counts.statuses.contains_key(&429), "{route}: {counts:?}");
     }
@@ -60,14 +60,17 @@ async fn a_thousand_contacts_are_all_found_within_the_limit(database: TestDataba
     let company = Company::with(database, LIMITED).await;
     company.sandbox.readycloud().turn(KnobsPatch { page_cap: Some(20), ..KnobsPatch::default() });
     let accesses = company.ask_for_all(Right::Access, &company.add_people("subject", 1_000)).await;
-    let began = company.time.now();
     company.work().await;
     everything_got_done(&company, &accesses, &[]).await;
     stayed_below_the_limit(&company);
     let pages = company.calls(CONTACTS);
     assert!((50..=70).contains(&pages), "{pages} pages of one pass over two organisations");
-    let seconds = company.time.now().duration_since(began).as_secs();
-    assert!(seconds >= 120, "{seconds} seconds");
+    // One pass, page after page, makes all the calls that twenty-four a minute allow.
+    let times: Vec<u64> =
+        company.sandbox.calls().recent(usize::MAX).iter().map(|call| call.arrived_ms).collect();
+    let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    let share = (times.len() - 1) as f64 * 60_000.0 / 24.0 / (last - first) as f64;
+    assert!((0.95..=1.1).contains(&share), "{share} of the budget");
 }
 
 async fn together(company: &Company, processes: &[&Process; 2]) {

@@ -159,7 +159,7 @@ impl Default for Setup {
 
 /// A budget at which every call for reading is due ten seconds after the one before: longer than a worker waits, so
 /// an engine makes one call and gives the work back. A test can so look at a pass page by page.
-pub(crate) const PAGE_BY_PAGE: f64 = 0.24;
+pub(crate) const PAGE_BY_PAGE: f64 = 0.2;
 
 /// Where people reach the company's server.
 pub(crate) const PUBLIC_URL: &str = "https://privacy.example.test";
@@ -539,7 +539,7 @@ async fn open(
         ..CaseworkSettings::default()
     };
     let casework = Casework::new(store, outside.storage.clone(), catalogue, vendors.clone(), settings);
-    let options = EngineOptions { workers: 2, lease: LEASE, poll_interval: Duration::from_millis(500) };
+    let options = EngineOptions { lease: LEASE, ..EngineOptions::default() };
     let engine =
         Engine::new(casework.clone(), Arc::clone(&vendors), Arc::new(outside.mailbox.clone()), options);
     Process { casework, engine, vendors }

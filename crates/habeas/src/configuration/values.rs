@@ -85,7 +85,18 @@ text_kind!(HOST: String, "a host, with a port if only that one is meant: \"crm.i
     let is_alone = url.host().is_some() && url.path() == "/" && url.username().is_empty() && url.password().is_none();
     (is_alone && !text.contains('/')).then(|| text.to_ascii_lowercase())
 });
+text_kind!(WORKER_NAME: String, "a name of at most 100 characters without control characters", |text: &str| {
+    let name = text.trim();
+    let usable = !name.is_empty() && name.chars().count() <= 100 && !name.chars().any(char::is_control);
+    usable.then(|| name.to_owned())
+});
 text_kind!(NETWORK: IpNet, "addresses or networks, for example \"10.0.0.0/8\"", network);
+
+/// What a process is called if nobody named it.
+pub(super) fn machine_and_process() -> String {
+    let machine = rustix::system::uname();
+    format!("{}:{}", machine.nodename().to_string_lossy(), std::process::id())
+}
 
 whole_kind!(WORKERS, 0..=1024, "a whole number from 0 to 1024");
 whole_kind!(LEASE_SECONDS, 2..=3600, "a whole number from 2 to 3600");

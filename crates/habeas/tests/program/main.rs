@@ -6,10 +6,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cluster;
 mod commands;
 mod connections;
 mod declared_connections;
 mod killed;
+mod outages;
 mod postgres;
 mod refusals;
 mod requests;

@@ -32,7 +32,7 @@ use url::{Host, Url};
 
 pub use answer::{Reply, VendorAnswer};
 pub use call::Call;
-pub use permits::{Permits, Unlimited};
+pub use permits::{NotNow, Permits, Unlimited};
 pub use transport::Transport;
 
 use transport::Way;

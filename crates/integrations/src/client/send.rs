@@ -10,7 +10,7 @@ use super::answer::{VendorAnswer, is_request_id, retry_after_ms};
 use super::call::Call;
 use super::observe::{Observation, Outcome};
 use super::transport::Failure;
-use super::{VendorClient, fault, observe};
+use super::{NotNow, VendorClient, fault, observe};
 use crate::error::VendorError;
 use crate::manifest::EndpointClass;
 
@@ -79,14 +79,21 @@ async fn leave(
     for _ in 0..MOST_TURNS {
         match options.permits.acquire(class).await {
             Ok(()) => return Ok(()),
-            Err(wait) if wait > patience => return Err(fault::paced(wait)),
-            Err(wait) => {
+            Err(NotNow::After(wait)) if wait <= patience => {
                 patience -= wait;
                 options.environment.clock().sleep(wait).await;
             }
+            Err(not_now) => return Err(paced(not_now)),
         }
     }
-    options.permits.acquire(class).await.map_err(fault::paced)
+    options.permits.acquire(class).await.map_err(paced)
+}
+
+fn paced(not_now: NotNow) -> VendorError {
+    match not_now {
+        NotNow::After(wait) => fault::paced(wait),
+        NotNow::GiveBack => fault::paced(Duration::ZERO),
+    }
 }
 
 /// Why there is no answer.

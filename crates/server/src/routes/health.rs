@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
+use habeas_casework::workers::WorkerState;
 use habeas_domain::{RequestState, RunStatus};
 use habeas_store::StoreError;
 use serde::Serialize;
@@ -43,7 +44,9 @@ pub(crate) async fn ready(State(state): State<ServerState>) -> Result<Json<Healt
 /// Nobody needs a key to ask, so hosts and file names that a driver's message may hold stay in the log.
 fn what_is_wrong(error: &StoreError) -> String {
     match error {
-        StoreError::Database(_) => "the database does not answer; see the log".to_owned(),
+        StoreError::Database(_) | StoreError::NotWritten(_) => {
+            "the database does not answer, or cannot be written; see the log".to_owned()
+        }
         other => other.to_string(),
     }
 }
@@ -62,6 +65,7 @@ pub(crate) async fn metrics(State(state): State<ServerState>) -> Result<Response
 }
 
 /// Figures that are counted when somebody asks; everything else is counted where it happens.
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^53")]
 async fn refresh(state: &ServerState) -> Result<(), Problem> {
     let figures = state.casework.figures().await?;
     for state in RequestState::ALL {
@@ -70,6 +74,21 @@ async fn refresh(state: &ServerState) -> Result<(), Problem> {
     }
     for status in RunStatus::ALL.iter().filter(|status| !status.is_settled()) {
         metrics::gauge!("habeas_runs", "status" => status.as_str()).set(count_of(&figures.runs, *status));
+    }
+    for state in WorkerState::ALL {
+        let count = figures.workers.iter().filter(|one| one.state == state).count();
+        metrics::gauge!("habeas_workers", "state" => state.as_str()).set(count as f64);
+    }
+    // What a process no longer has leaves the list by not being set any more.
+    for one in figures.workers.iter().filter(|one| one.state != WorkerState::Silent) {
+        for part in &one.under_way {
+            let connection = part.connection.as_ref().map(|(_, name)| name.clone()).unwrap_or_default();
+            metrics::gauge!(
+                "habeas_worker_under_way",
+                "worker" => one.worker.name.clone(), "work" => part.work, "connection" => connection,
+            )
+            .set(part.count as f64);
+        }
     }
     metrics::gauge!("habeas_due_work_lag_seconds").set(figures.due_work_lag.as_secs_f64());
     let counters = state.casework.store().counters();

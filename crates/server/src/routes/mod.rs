@@ -24,6 +24,7 @@ mod policies;
 mod records;
 mod requests;
 mod runs;
+mod workers;
 
 /// How many times more than others the bulk route takes. Forms with files count for themselves.
 const LARGE_FACTOR: usize = 32;
@@ -84,6 +85,7 @@ pub(crate) fn all(body_limit: usize) -> OpenApiRouter<ServerState> {
         .routes(routes!(audit::list_audit_events))
         .routes(routes!(audit::verify_audit, audit::verify_audit_with_anchor))
         .routes(routes!(audit::newest_seal))
+        .routes(routes!(workers::list_workers))
 }
 
 /// An address that leads nowhere.

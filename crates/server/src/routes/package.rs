@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::HeaderMap;
+use axum::http::header::RANGE;
 use axum::response::Response;
 use habeas_casework::CaseworkError;
 use habeas_casework::delivery::PackageReading;
-use habeas_domain::{Actor, RequestId};
+use habeas_domain::RequestId;
 
 use crate::authentication::Caller;
 use crate::extract::Ids;
@@ -36,7 +37,12 @@ pub(crate) async fn read_package(
     Ids(id): Ids<RequestId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (bytes, sha256) = length(&state, &actor, id).await?;
+    if !headers.contains_key(RANGE) {
+        let reading = once_made(&state, || state.casework.package(&actor, id, 0)).await?;
+        let whole = reading.bytes;
+        return Ok(package_answer::answer(reading, whole));
+    }
+    let (bytes, sha256) = once_made(&state, || state.casework.package_length(&actor, id)).await?;
     let wanted = match package_answer::still_the_same(&headers, &sha256) {
         true => Wanted::of(&headers),
         false => Wanted::Whole,
@@ -46,12 +52,15 @@ pub(crate) async fn read_package(
     Ok(package_answer::answer(reading, to))
 }
 
-/// Length and hash of the package, once it is made.
-async fn length(state: &ServerState, actor: &Actor, id: RequestId) -> Result<(u64, String), Problem> {
+/// Asks for the package, or for what is known of it, until it is made.
+async fn once_made<T, F: Future<Output = Result<T, CaseworkError>>>(
+    state: &ServerState,
+    ask: impl Fn() -> F,
+) -> Result<T, Problem> {
     let clock = state.casework.store().environment().clock();
     let until = clock.monotonic().saturating_add(PATIENCE.min(state.options.wait_limit));
     loop {
-        match state.casework.package_length(actor, id).await {
+        match ask().await {
             Err(CaseworkError::PackageNotReady { problem: None })
                 if clock.monotonic() < until && !state.options.stop.is_cancelled() =>
             {

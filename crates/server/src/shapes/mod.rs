@@ -16,5 +16,6 @@ pub(crate) mod records;
 pub(crate) mod requests;
 pub(crate) mod runs;
 pub(crate) mod words;
+pub(crate) mod workers;
 
 pub(crate) use page::Page;

@@ -11,10 +11,10 @@ use habeas_testing::{TestDatabase, on_both_databases};
 use crate::common::Fixture;
 
 on_both_databases![
-    budget_24_is_used_and_kept,
-    budget_28_is_used_and_kept,
-    budget_160_is_used_and_kept,
-    budget_800_is_used_and_kept,
+    eight_tenths_of_30_are_used,
+    almost_all_of_30_are_used,
+    eight_tenths_of_200_are_used,
+    almost_all_of_1000_are_used,
     a_quiet_time_gives_no_more_than_the_burst,
     pushing_back_stops_everybody_until_its_end,
     permits_are_spaced,
@@ -26,13 +26,6 @@ const SECOND: i64 = 1_000_000;
 const MINUTE: i64 = 60 * SECOND;
 const HORIZON: i64 = 2 * SECOND;
 const KEY: (&str, &str) = ("account", "class");
-
-/// A minute, edges included, holds the calls of the long run, one at its edge, and the burst; together the budget.
-fn spacing(budget: i64) -> Spacing {
-    let burst = budget / 40;
-    let calls = budget - 1 - burst;
-    Spacing { interval: (MINUTE + calls - 1) / calls, burst }
-}
 
 async fn take(fixture: &Fixture, spacing: Spacing, count: i64, horizon: i64) -> Permitted {
     let now = fixture.store.shared_now();
@@ -56,11 +49,11 @@ struct Simulation<'f> {
 }
 
 impl<'f> Simulation<'f> {
-    fn new(fixture: &'f Fixture, budget: i64, workers: usize) -> Self {
+    fn new(fixture: &'f Fixture, spacing: Spacing, workers: usize) -> Self {
         let start = microseconds(fixture);
         Self {
             fixture,
-            spacing: spacing(budget),
+            spacing,
             randomness: SeededRandomness::new(5),
             workers: (0..workers).map(|worker| Reverse((start, worker))).collect(),
             calls: Vec::new(),
@@ -117,49 +110,49 @@ fn microseconds(fixture: &Fixture) -> i64 {
     fixture.now().as_microsecond()
 }
 
-async fn budget_is_used_and_kept(database: TestDatabase, budget: i64) {
+async fn budget_is_used_and_limit_kept(database: TestDatabase, per_minute: u32, share: f64) {
     let fixture = Fixture::on(database).await;
     let start = microseconds(&fixture);
-    let mut simulation = Simulation::new(&fixture, budget, 5);
+    let mut simulation = Simulation::new(&fixture, Spacing::within(per_minute, share), 5);
     simulation.run_until(start + 10 * MINUTE).await;
     let fullest = simulation.fullest_minute();
-    assert!(fullest <= usize::try_from(budget).unwrap(), "{fullest} calls in a minute");
+    assert!(fullest <= per_minute as usize, "{fullest} calls in a minute");
     let end = start + 10 * MINUTE;
     let used = simulation.calls.iter().filter(|call| **call < end).count();
-    let all = usize::try_from(10 * budget).unwrap();
+    let all = (f64::from(per_minute) * share).floor() as usize * 10;
     assert!(used * 100 >= all * 95, "{used} of {all} calls in ten minutes");
 }
 
-async fn budget_24_is_used_and_kept(database: TestDatabase) {
-    budget_is_used_and_kept(database, 24).await;
+async fn eight_tenths_of_30_are_used(database: TestDatabase) {
+    budget_is_used_and_limit_kept(database, 30, 0.8).await;
 }
 
-async fn budget_28_is_used_and_kept(database: TestDatabase) {
-    budget_is_used_and_kept(database, 28).await;
+async fn almost_all_of_30_are_used(database: TestDatabase) {
+    budget_is_used_and_limit_kept(database, 30, 0.95).await;
 }
 
-async fn budget_160_is_used_and_kept(database: TestDatabase) {
-    budget_is_used_and_kept(database, 160).await;
+async fn eight_tenths_of_200_are_used(database: TestDatabase) {
+    budget_is_used_and_limit_kept(database, 200, 0.8).await;
 }
 
-async fn budget_800_is_used_and_kept(database: TestDatabase) {
-    budget_is_used_and_kept(database, 800).await;
+async fn almost_all_of_1000_are_used(database: TestDatabase) {
+    budget_is_used_and_limit_kept(database, 1_000, 0.95).await;
 }
 
 async fn a_quiet_time_gives_no_more_than_the_burst(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
     let start = microseconds(&fixture);
-    let mut simulation = Simulation::new(&fixture, 160, 5);
+    let mut simulation = Simulation::new(&fixture, Spacing::within(200, 0.8), 5);
     simulation.run_until(start + 2 * MINUTE).await;
     fixture.pass(90);
     simulation.run_until(start + 5 * MINUTE).await;
-    assert!(simulation.fullest_minute() <= 160);
+    assert!(simulation.fullest_minute() <= 200);
 }
 
 async fn pushing_back_stops_everybody_until_its_end(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
     let start = microseconds(&fixture);
-    let mut simulation = Simulation::new(&fixture, 160, 5);
+    let mut simulation = Simulation::new(&fixture, Spacing::within(200, 0.8), 5);
     simulation.run_until(start + MINUTE).await;
     let pushed = microseconds(&fixture);
     push_back(&fixture, 90 * SECOND).await;
@@ -170,7 +163,7 @@ async fn pushing_back_stops_everybody_until_its_end(database: TestDatabase) {
     let first = simulation.calls[before..].iter().min().unwrap() - pushed;
     assert!(first >= 90 * SECOND, "the first call came {first} microseconds after the push");
     assert!(first <= 91 * SECOND, "{first}: work goes on when the time is over");
-    assert!(simulation.fullest_minute() <= 160);
+    assert!(simulation.fullest_minute() <= 200);
 }
 
 async fn permits_are_spaced(database: TestDatabase) {

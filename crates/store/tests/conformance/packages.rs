@@ -54,8 +54,8 @@ async fn what_was_handed_over_counts_without_gaps(database: TestDatabase) {
         packages::note_handed(unit.connection(), id, (2, 6)).await?;
         packages::note_handed(unit.connection(), id, (0, 4)).await?;
         packages::note_handed(unit.connection(), id, (7, 9)).await?;
-        packages::note_delivered(unit.connection(), id, early).await?;
-        packages::note_delivered(unit.connection(), id, late).await
+        packages::note_delivered(unit.connection(), [id], early).await?;
+        packages::note_delivered(unit.connection(), [id], late).await
     });
     let found = packages::find(&mut fixture.reader().await, id).await.unwrap().unwrap();
     assert_eq!((found.handed, found.delivered_at), (6, Some(early)));
@@ -150,7 +150,7 @@ async fn content_goes_with_its_request_alone(database: TestDatabase) {
         records::delete_content(unit.connection(), [gone]).await?;
         packages::note_problem(unit.connection(), gone, "gone").await?;
         packages::note_handed(unit.connection(), gone, (0, 1)).await?;
-        packages::note_delivered(unit.connection(), gone, now).await
+        packages::note_delivered(unit.connection(), [gone], now).await
     });
     let mut reader = fixture.reader().await;
     assert!(packages::find(&mut reader, gone).await.unwrap().is_none());

@@ -244,7 +244,7 @@ async fn a_log_that_cannot_be_written_keeps_the_rows_out_too(database: TestDatab
         note(unit, Stream::Request(copy.id), 1);
         requests::insert(unit.connection(), &[copy]).await
     });
-    assert!(matches!(outcome, Err(StoreError::UnitBroken | StoreError::Database(_))), "{outcome:?}");
+    assert!(matches!(outcome, Err(StoreError::NotWritten(_) | StoreError::Database(_))), "{outcome:?}");
     assert!(requests::find(&mut fixture.reader().await, id).await.unwrap().is_none());
 
     raw.run("ALTER TABLE elsewhere RENAME TO audit_events").await;
@@ -297,7 +297,7 @@ fn a_unit_that_cannot_begin_is_told_that_it_broke() {
         other_program.run("BEGIN IMMEDIATE").await;
         let (first, second) = (fixture.request(), fixture.request());
         let outcome = attempt!(fixture, |unit| requests::insert(unit.connection(), &[first]).await);
-        assert!(matches!(outcome, Err(StoreError::UnitBroken)), "not closing, but broken: {outcome:?}");
+        assert!(matches!(outcome, Err(StoreError::NotWritten(_))), "not closing, but broken: {outcome:?}");
         other_program.run("ROLLBACK").await;
         keep!(fixture, |unit| requests::insert(unit.connection(), &[second]).await);
     });

@@ -264,7 +264,7 @@ async fn a_package_of_version_2_is_delivered_by_the_newest(database: TestDatabas
     assert!(matches!(found.place, PackagePlace::Row(content) if content == sealed(&[0, 39, 255])));
     keep!(fixture, |unit| {
         packages::note_handed(unit.connection(), id, (0, 3)).await?;
-        packages::note_delivered(unit.connection(), id, at).await
+        packages::note_delivered(unit.connection(), [id], at).await
     });
     let found = packages::find(&mut fixture.reader().await, id).await.unwrap().unwrap();
     assert_eq!((found.handed, found.delivered_at), (3, Some(at)));
