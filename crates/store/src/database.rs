@@ -8,12 +8,9 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use habeas_environment::Environment;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
-use std::str::FromStr as _;
 
 use crate::connection::{Connection, Counters};
 use crate::dialect::{Dialect, sql};
@@ -21,9 +18,7 @@ use crate::error::StoreError;
 use crate::keyring::Keyring;
 use crate::unit::{Unit, Work};
 use crate::writer::Writer;
-use crate::{installation, migrate};
-
-const PREPARED_STATEMENTS: usize = 256;
+use crate::{installation, migrate, moving, opening, schema};
 
 /// How long the forgetting of traces waits for readers: writers wait as long.
 const FORGETTING_WAITS: Duration = Duration::from_millis(200);
@@ -65,30 +60,8 @@ impl Database {
     pub async fn open(url: &str, environment: &Environment) -> Result<Self, StoreError> {
         let scheme = url.split(':').next().unwrap_or_default();
         let pools = match scheme {
-            "sqlite" => OpenPools::Sqlite(Box::new(
-                SqliteConnectOptions::from_str(url)?
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .pragma("secure_delete", "ON")
-                    .pragma("temp_store", "MEMORY")
-                    .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(10))
-                    .statement_cache_capacity(PREPARED_STATEMENTS)
-                    .disable_statement_logging(),
-            )),
-            "postgres" | "postgresql" => {
-                let options = PgConnectOptions::from_str(url)?
-                    .application_name("habeas")
-                    .statement_cache_capacity(PREPARED_STATEMENTS)
-                    .disable_statement_logging();
-                let pool = PgPoolOptions::new()
-                    .max_connections(16)
-                    .acquire_timeout(Duration::from_secs(10))
-                    .connect_with(options)
-                    .await?;
-                OpenPools::Postgres(pool)
-            }
+            "sqlite" => OpenPools::Sqlite(Box::new(opening::sqlite_options(url)?)),
+            "postgres" | "postgresql" => OpenPools::Postgres(opening::postgres_pool(url).await?),
             other => return Err(StoreError::UnknownDatabase { scheme: other.to_owned() }),
         };
         Ok(Self { pools, environment: environment.clone(), counters: Arc::default() })
@@ -122,26 +95,7 @@ impl Database {
     /// If the database fails.
     pub async fn is_installed(&self) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
-        let found = match connection.dialect() {
-            Dialect::Sqlite => {
-                connection
-                    .sql(sql!(
-                        "SELECT CAST(count(*) AS BIGINT) FROM sqlite_master WHERE name = 'installation'"
-                    ))
-                    .first()
-                    .await?
-            }
-            Dialect::Postgres => {
-                connection
-                    .sql(sql!(
-                        "SELECT CAST(count(*) AS BIGINT) FROM pg_catalog.pg_class
-                         WHERE oid = to_regclass('installation')"
-                    ))
-                    .first()
-                    .await?
-            }
-        };
-        if found.map_or(Ok(0), |row| row.integer(0))? == 0 {
+        if !schema::has_table(&mut connection, "installation").await? {
             return Ok(false);
         }
         Ok(connection.sql(sql!("SELECT id FROM installation")).first().await?.is_some())
@@ -160,17 +114,22 @@ impl Database {
     /// # Errors
     /// If a newer program was here, or the database fails. Nothing is changed then.
     pub async fn migrate_to(&self, version: i64) -> Result<(i64, i64), StoreError> {
-        migrate::migrate(&mut self.connection().await?, &self.environment, None, version).await
+        let mut connection = self.connection().await?;
+        moving::admit(&mut connection).await?;
+        migrate::migrate(&mut connection, &self.environment, None, version).await
     }
 
     /// Migrates, proves that the keys belong to this database, and opens it for work.
     ///
     /// # Errors
-    /// If a newer program was here, or the master key is another one. Nothing is changed then.
+    /// If a newer program was here, the installation is being moved or was, or the master key is another one. Nothing is
+    /// changed then.
     pub async fn into_store(self, keyring: Keyring) -> Result<Store, StoreError> {
         let mut connection = self.connection().await?;
+        moving::admit(&mut connection).await?;
         migrate::migrate(&mut connection, &self.environment, Some(&keyring), migrate::NEWEST).await?;
         installation::claim(&mut connection, &keyring, &self.environment).await?;
+        moving::give_up(&mut connection).await?;
         let keyring = Arc::new(keyring);
         let pools = match self.pools {
             OpenPools::Sqlite(options) => {

@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("migrations/0003_mails_links_and_packages.sql")),
     (4, include_str!("migrations/0004_connection_edits.sql")),
     (5, include_str!("migrations/0005_plans_and_callbacks.sql")),
+    (6, include_str!("migrations/0006_moves.sql")),
 ];
 
 /// The newest version that this program knows.
@@ -83,8 +84,8 @@ async fn apply(
     Ok((found, to))
 }
 
-/// The newest version that was applied; `None` if none was.
-async fn version(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
+/// The newest version that was applied; `None` if none was. The table of versions must be there.
+pub(crate) async fn version(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
     let row = connection.sql(sql!("SELECT max(version) FROM schema_versions")).first().await?;
     row.map_or(Ok(None), |row| row.optional_integer(0))
 }
