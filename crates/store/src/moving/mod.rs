@@ -55,6 +55,8 @@ pub enum Step<'s> {
         resumed: bool,
         /// Rows of all tables together.
         rows: u64,
+        /// How many of them an earlier run has carried.
+        there: u64,
     },
     /// Rows of one table were written.
     Carried {
@@ -62,8 +64,8 @@ pub enum Step<'s> {
         table: &'s str,
         /// How many of its rows are there now.
         rows: u64,
-        /// How many it will have.
-        of: u64,
+        /// How many rows of all tables are there now.
+        there: u64,
     },
     /// One table was read again on the target and is the same.
     Compared {
@@ -150,14 +152,15 @@ impl Move<'_, '_> {
             return Ok(moved);
         }
         let begun = starting::begin(source, target, self.keyring, self.environment).await?;
-        let mut counts = Vec::with_capacity(begun.tables.len());
+        let (mut rows, mut there) = (0, 0);
         for carried in &begun.tables {
-            counts.push(carried.count(&mut source.connection, Role::Source).await?);
+            rows += carried.count(&mut source.connection, Role::Source).await?;
+            let position = rows::position(&mut target.connection, carried.name()).await;
+            there += position.map_err(|error| Role::Target.failed(error))?.rows;
         }
-        let rows = counts.iter().sum();
-        self.tell(Step::Begun { resumed: begun.resumed, rows })?;
-        for (carried, count) in begun.tables.iter().zip(&counts) {
-            self.carry(source, target, carried, *count).await?;
+        self.tell(Step::Begun { resumed: begun.resumed, rows, there })?;
+        for carried in &begun.tables {
+            self.carry(source, target, carried, &mut there).await?;
         }
         let mut tables = Vec::with_capacity(begun.tables.len());
         for carried in &begun.tables {
@@ -185,7 +188,7 @@ impl Move<'_, '_> {
         source: &mut End,
         target: &mut End,
         carried: &Carried,
-        of: u64,
+        there: &mut u64,
     ) -> Result<(), MoveError> {
         let failed = |error| Role::Target.failed(error);
         let mut position = rows::position(&mut target.connection, carried.name()).await.map_err(failed)?;
@@ -197,12 +200,13 @@ impl Move<'_, '_> {
             Reader::begin(&mut source.connection, carried, Role::Source, dialect, position.clone())?;
         let mut next = reader.load().await?;
         while let Some(load) = next.take() {
+            *there += load.position.rows - position.rows;
             position = load.position.clone();
             let writing =
                 transaction(&mut target.connection, async |target| rows::write(target, carried, load).await);
             let (written, read) = futures::join!(writing, reader.load());
             written.map_err(failed)?;
-            self.tell(Step::Carried { table: carried.name(), rows: position.rows, of })?;
+            self.tell(Step::Carried { table: carried.name(), rows: position.rows, there: *there })?;
             next = read?;
         }
         position.complete = true;
