@@ -20,6 +20,9 @@ use crate::unit::{Unit, Work};
 use crate::writer::Writer;
 use crate::{installation, migrate, moving, opening, schema};
 
+/// How long a SQLite file may be locked by another starter.
+const OPENING_WAITS: Duration = Duration::from_secs(10);
+
 /// How long the forgetting of traces waits for readers: writers wait as long.
 const FORGETTING_WAITS: Duration = Duration::from_millis(200);
 
@@ -68,17 +71,21 @@ impl Database {
     }
 
     /// SQLite does not wait while another starter turns the write-ahead log on, whatever its timeout says: it answers
-    /// that the file is locked (code 5). So it is asked again, for about ten seconds.
+    /// that the file is locked. So it is asked again, for about ten seconds; who has the file longer has it to himself.
     async fn first(&self, options: &SqliteConnectOptions) -> Result<sqlx::SqliteConnection, StoreError> {
-        for _ in 0..1_000 {
+        let clock = self.environment.clock();
+        let started = clock.monotonic();
+        loop {
             match options.connect().await {
-                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
-                    self.environment.clock().sleep(Duration::from_millis(10)).await;
+                Err(error) if opening::is_busy(&error) => {
+                    if clock.monotonic().saturating_sub(started) >= OPENING_WAITS {
+                        return Err(StoreError::BeingMoved);
+                    }
+                    clock.sleep(Duration::from_millis(10)).await;
                 }
                 other => return Ok(other?),
             }
         }
-        Ok(options.connect().await?)
     }
 
     async fn connection(&self) -> Result<Connection, StoreError> {

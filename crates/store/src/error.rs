@@ -67,9 +67,10 @@ pub enum StoreError {
         /// Where it comes from, without user and password.
         place: String,
     },
-    /// A move has the database to itself at this moment.
+    /// Somebody has the database to himself at this moment.
     #[error(
-        "`habeas migrate --from ... --to ...` works on this database: wait until it has ended (nothing was changed)"
+        "another program has this database to itself, probably `habeas migrate --from ... --to ...`: wait until it has \
+         ended (nothing was changed)"
     )]
     BeingMoved,
     /// The URL is of no kind that we know.

@@ -7,9 +7,9 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
+use sqlx::ConnectOptions as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::error::StoreError;
 use crate::moving::refusal;
@@ -41,12 +41,15 @@ pub(crate) fn postgres_options(url: &str) -> Result<PgConnectOptions, StoreError
 /// Sessions for work. None of them begins while a move has the database, or after one has left it.
 pub(crate) async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
     let options = postgres_options(url)?;
-    // The pool asks again and again when a session is refused; a starter is told at once, and why.
-    let mut probe = options.connect().await?;
+    let pool = || PgPoolOptions::new().acquire_timeout(Duration::from_secs(10));
+    // A pool asks again and again when a session is refused; a starter is told at once, and why. (Also here a pool,
+    // because that one waits for a database that is itself about to start.)
+    let first = pool().max_connections(1).connect_with(options.clone()).await?;
     let answer = async {
+        let mut probe = first.acquire().await?;
         // A move that was killed holds its lock until the database has noticed.
-        sqlx::query("SET lock_timeout = '2s'").execute(&mut probe).await?;
-        let waited = sqlx::query("SELECT pg_advisory_lock_shared($1)").bind(LOCK).execute(&mut probe).await;
+        sqlx::query("SET lock_timeout = '2s'").execute(&mut *probe).await?;
+        let waited = sqlx::query("SELECT pg_advisory_lock_shared($1)").bind(LOCK).execute(&mut *probe).await;
         match waited {
             Err(error) if is_lock_timeout(&error) => Err(StoreError::BeingMoved),
             Err(error) => Err(error.into()),
@@ -54,11 +57,10 @@ pub(crate) async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
         }
     };
     let answer = answer.await;
-    drop(probe.close().await);
+    first.close().await;
     answer?;
-    let pool = PgPoolOptions::new()
+    let sessions = pool()
         .max_connections(16)
-        .acquire_timeout(Duration::from_secs(10))
         .after_connect(|session, _| {
             Box::pin(async move {
                 join(session).await.map_err(|error| match error {
@@ -69,7 +71,7 @@ pub(crate) async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
         })
         .connect_with(options)
         .await?;
-    Ok(pool)
+    Ok(sessions)
 }
 
 /// Which advisory lock tells who works on the database.

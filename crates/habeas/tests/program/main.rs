@@ -10,6 +10,7 @@ mod commands;
 mod connections;
 mod declared_connections;
 mod killed;
+mod moving;
 mod postgres;
 mod refusals;
 mod requests;

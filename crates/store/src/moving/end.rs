@@ -103,6 +103,12 @@ async fn sqlite(url: &str, role: Role, other: Option<&End>) -> Result<End, MoveE
     Ok(End { connection, place: format!("sqlite://{}", file.display()), identity, pool: None })
 }
 
+/// Whether there is something at `url` that could hold a part of an installation, without making it.
+pub(super) fn exists(url: &str) -> bool {
+    !url.starts_with("sqlite:")
+        || opening::sqlite_options(url).is_ok_and(|options| options.get_filename().exists())
+}
+
 /// The file itself, whatever path leads to it.
 fn file_identity(file: &Path) -> Option<String> {
     let found = std::fs::metadata(file).ok()?;

@@ -128,7 +128,11 @@ pub async fn move_installation(
 ) -> Result<Moved, MoveError> {
     let mut source = End::open(route.from, Role::Source, None).await?;
     let outcome = async {
-        starting::look_at_source(&mut source, keyring).await?;
+        if let Some(place) = starting::look_at_source(&mut source, keyring).await?
+            && !end::exists(route.to)
+        {
+            return Err(MoveError::HasLeft { place });
+        }
         let mut target = End::open(route.to, Role::Target, Some(&source)).await?;
         let outcome = Move { keyring, environment, watch }.carry_out(&mut source, &mut target).await;
         target.close().await;

@@ -22,8 +22,9 @@ pub(super) struct Begun {
     pub(super) resumed: bool,
 }
 
-/// Looks whether the source holds an installation that these keys belong to and that may be moved.
-pub(super) async fn look_at_source(source: &mut End, keyring: &Keyring) -> Result<(), MoveError> {
+/// Looks whether the source holds an installation that these keys belong to and that may be moved; where it is, if it
+/// has left: then only that move can be gone on with.
+pub(super) async fn look_at_source(source: &mut End, keyring: &Keyring) -> Result<Option<String>, MoveError> {
     let failed = |error| Role::Source.failed(error);
     let source = &mut source.connection;
     if !schema::has_table(source, "installation").await.map_err(failed)? {
@@ -35,7 +36,8 @@ pub(super) async fn look_at_source(source: &mut End, keyring: &Keyring) -> Resul
     }
     match marks::find(source).await.map_err(failed)? {
         Some(Mark { state: State::Arriving, place, .. }) => Err(MoveError::SourceUnfinished { place }),
-        _ => Ok(()),
+        Some(Mark { state: State::Left, place, .. }) => Ok(Some(place)),
+        _ => Ok(None),
     }
 }
 
@@ -91,13 +93,15 @@ pub(super) async fn begin(
             .map_err(|error| role.failed(error))?;
     }
     let tables = tables::carried(&mut source.connection, &mut target.connection).await?;
-    if let Some((token, version)) = same_move
-        && version == migrate::NEWEST
-    {
-        return Ok(Begun { tables, token, resumed: true });
-    }
-
-    let token = hex::encode(environment.random::<16>());
+    let token = match same_move {
+        Some((token, version)) if version == migrate::NEWEST => {
+            return Ok(Begun { tables, token, resumed: true });
+        }
+        // Rows of an older schema are carried again. The token stays, or a source that was left could not be gone on with
+        // if this run is killed between the two marks.
+        Some((token, _)) => token,
+        None => hex::encode(environment.random::<16>()),
+    };
     let mark = |state, place: &str| Mark {
         state,
         token: token.clone(),

@@ -81,8 +81,8 @@ async fn add_much(database: &TestDatabase) {
          SELECT 'account ' || n, 'class', n, -n FROM numbers"
     ))
     .await;
-    for number in 0..5_u8 {
-        let content: Vec<u8> = (0..400_000_u32).map(|at| (at % 251) as u8 ^ number).collect();
+    for number in 0..4_u8 {
+        let content: Vec<u8> = (0..300_000_u32).map(|at| (at % 251) as u8 ^ number).collect();
         let content = raw.bytes(&content);
         raw.run(format!(
             "INSERT INTO packages (request_id, content, created_at) VALUES ('large {number}', {content}, {number})"

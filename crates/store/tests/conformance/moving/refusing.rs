@@ -224,13 +224,23 @@ fn a_server_that_lost_its_sessions_during_a_move_does_not_go_on() {
 #[test]
 fn nobody_begins_to_work_while_a_move_has_the_database() {
     block_on(async {
-        let database = TestDatabase::postgres().await;
-        let (_, environment) = habeas_testing::environment();
-        let mut raw = database.raw().await;
-        raw.run("SELECT pg_advisory_lock(4881672351)").await;
-        let refused = Database::open(database.url(), &environment).await;
-        assert!(matches!(refused, Err(StoreError::BeingMoved)), "{refused:?}");
-        drop(raw);
-        database.open(&environment).await.close().await;
+        // SQLite waits by the machine's clock.
+        let environment = habeas_environment::Environment::system();
+        let locks = [
+            (TestDatabase::postgres().await, "SELECT pg_advisory_lock(4881672351)"),
+            (TestDatabase::sqlite(), "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT"),
+        ];
+        for (database, lock) in locks {
+            database.open(&environment).await.close().await;
+            let mut raw = database.raw().await;
+            raw.run(lock).await;
+            let refused = match Database::open(database.url(), &environment).await {
+                Ok(opened) => opened.into_store(keyring()).await.map(drop),
+                Err(error) => Err(error),
+            };
+            assert!(matches!(refused, Err(StoreError::BeingMoved)), "{refused:?}");
+            drop(raw);
+            database.open(&environment).await.close().await;
+        }
     });
 }
