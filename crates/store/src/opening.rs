@@ -53,7 +53,7 @@ pub(crate) async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
         match waited {
             Err(error) if is_lock_timeout(&error) => Err(StoreError::BeingMoved),
             Err(error) => Err(error.into()),
-            Ok(_) => has_not_left(&mut probe).await,
+            Ok(_) => has_not_left(&mut probe).await.map(drop),
         }
     };
     let answer = answer.await;
@@ -85,21 +85,26 @@ async fn join(session: &mut PgConnection) -> Result<(), StoreError> {
     if !joined {
         return Err(StoreError::BeingMoved);
     }
-    // A server that lost its sessions during a move must not go on afterwards.
-    has_not_left(session).await
+    // A server that lost its sessions during a move must not go on after its end; and if the move broke off, what was
+    // copied is stale as soon as that server works again.
+    if has_not_left(session).await? {
+        sqlx::query("DELETE FROM moves WHERE state = 'leaving'").execute(session).await?;
+    }
+    Ok(())
 }
 
-async fn has_not_left(session: &mut PgConnection) -> Result<(), StoreError> {
+/// Refuses a database whose installation has left or has not wholly arrived; whether there is another mark.
+async fn has_not_left(session: &mut PgConnection) -> Result<bool, StoreError> {
     let knows_moves: bool =
         sqlx::query_scalar("SELECT to_regclass('moves') IS NOT NULL").fetch_one(&mut *session).await?;
     if !knows_moves {
-        return Ok(());
+        return Ok(false);
     }
     let mark: Option<(String, String, i64)> =
         sqlx::query_as("SELECT state, place, at FROM moves").fetch_optional(session).await?;
     match mark {
-        Some((state, place, at)) => refusal(&state, place, at),
-        None => Ok(()),
+        Some((state, place, at)) => refusal(&state, place, at).map(|()| true),
+        None => Ok(false),
     }
 }
 

@@ -200,6 +200,13 @@ fn what_postgresql_does_not_keep_is_named() {
     });
 }
 
+/// Cuts off everybody who works on a PostgreSQL database.
+async fn cut_off(database: &TestDatabase) {
+    let everybody = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+                     WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    database.raw().await.run(everybody).await;
+}
+
 #[test]
 fn a_server_that_lost_its_sessions_during_a_move_does_not_go_on() {
     block_on(async {
@@ -207,17 +214,27 @@ fn a_server_that_lost_its_sessions_during_a_move_does_not_go_on() {
         let (_, environment) = habeas_testing::environment();
         let server = source.open(&environment).await;
         assert!(server.ready().await.is_ok());
-        let mut raw = source.raw().await;
-        raw.run(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid()",
-        )
-        .await;
+        cut_off(&source).await;
         let target = TestDatabase::sqlite();
         carry(&source, &target).await.unwrap();
         assert!(server.ready().await.is_err());
         let starter = Database::open(source.url(), &environment).await;
         assert!(matches!(starter, Err(StoreError::Moved { .. })), "{starter:?}");
+    });
+}
+
+#[test]
+fn a_server_that_comes_back_after_a_broken_move_makes_its_copy_stale() {
+    block_on(async {
+        let source = installation(TestDatabase::postgres().await).await;
+        let (_, environment) = habeas_testing::environment();
+        let server = source.open(&environment).await;
+        cut_off(&source).await;
+        let target = TestDatabase::sqlite();
+        carry_until(&source, &target, |step| step == Step::Verified).await.unwrap_err();
+        assert!(server.ready().await.is_ok());
+        server.close().await;
+        assert!(!carry(&source, &target).await.unwrap().resumed);
     });
 }
 
