@@ -53,8 +53,8 @@ pub(crate) enum Command {
     Serve(Serve),
     /// Run workers only, beside a server on the same PostgreSQL database
     Worker(Worker),
-    /// Bring the database up to date (serve does it too)
-    Migrate,
+    /// Bring the database up to date (serve does it too), or move the installation to another database
+    Migrate(Migrate),
     /// API keys: who may call, with which roles
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -104,6 +104,23 @@ pub(crate) struct Worker {
     /// How many workers; 0 serves the API only [default: workers.count of the configuration]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=1024))]
     pub(crate) workers: Option<u16>,
+}
+
+/// URLs may hold passwords, so this does not print.
+#[derive(Args)]
+pub(crate) struct Migrate {
+    /// Move the installation out of this database (sqlite://FILE or postgres://...); nobody may use it meanwhile
+    #[arg(long, value_name = "URL", requires = "to")]
+    pub(crate) from: Option<String>,
+    /// ... into this one, which must be empty; the same command again goes on with a move that broke off
+    #[arg(long, value_name = "URL", requires = "from")]
+    pub(crate) to: Option<String>,
+}
+
+impl std::fmt::Debug for Migrate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(if self.from.is_some() { "Migrate([redacted])" } else { "Migrate" })
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -4,18 +4,17 @@ mod audit;
 mod connections;
 mod integrations;
 mod keys;
+mod migrate;
 mod requests;
 mod sandbox;
 mod systems;
 
 use anyhow::Context as _;
-use serde_json::json;
 
 use crate::cli::{Arguments, Command, Global};
-use crate::client::{self, Client};
-use crate::configuration::Configuration;
-use crate::ending::{Ending, Usage};
-use crate::{bench, installation, output, serve};
+use crate::client::Client;
+use crate::ending::Ending;
+use crate::{bench, output, serve};
 
 /// Runs the command to its end.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<Ending> {
@@ -32,7 +31,7 @@ async fn carry_out(arguments: Arguments) -> anyhow::Result<Ending> {
     match command {
         Command::Serve(arguments) => serve::serve(&global, &arguments).await,
         Command::Worker(arguments) => serve::worker(&global, &arguments).await,
-        Command::Migrate => migrate(&global).await,
+        Command::Migrate(arguments) => migrate::run(&global, &arguments).await,
         Command::Keys(command) => keys::run(&global, command).await,
         Command::Integrations { command } => integrations::run(&global, command).await,
         Command::Connections(command) => connections::run(&global, command).await,
@@ -54,27 +53,6 @@ where
     let outcome = work(&client).await;
     client.close().await;
     outcome
-}
-
-async fn migrate(global: &Global) -> anyhow::Result<Ending> {
-    if global.server.is_some() {
-        return Err(Usage::new(
-            "a server brings its own database up to date when it starts; leave --server out",
-        )
-        .into());
-    }
-    let directory = client::data_directory(global);
-    let configuration = Configuration::load(directory.path(), global.config.as_deref())?;
-    let _lock = installation::take(&directory)?;
-    let (before, after) = installation::migrate(&configuration).await?;
-    if global.json {
-        output::json(&json!({"from": before, "to": after}))?;
-    } else if before == after {
-        output::line(&format!("the database is up to date (version {after})"))?;
-    } else {
-        output::line(&format!("the database was brought from version {before} to {after}"))?;
-    }
-    Ok(Ending::Done)
 }
 
 fn openapi() -> anyhow::Result<Ending> {

@@ -62,6 +62,12 @@ pub(crate) struct Configuration {
 pub(crate) struct DatabaseUrl(pub(crate) String);
 
 impl DatabaseUrl {
+    /// What a command line names, with a relative SQLite file placed in the data directory `data`; `None` if it is no
+    /// database that we know.
+    pub(crate) fn named(text: &str, data: &Path) -> Option<Self> {
+        (values::DATABASE.parse)(text)?.placed(data).map(Self)
+    }
+
     /// Whether other machines can share it.
     pub(crate) fn is_postgres(&self) -> bool {
         !self.0.starts_with("sqlite:")

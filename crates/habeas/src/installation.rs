@@ -11,6 +11,7 @@ use habeas_engine::{Engine, EngineOptions, Vendors};
 use habeas_environment::Environment;
 use habeas_integrations::Catalogue;
 use habeas_server::{ServerOptions, ServerState};
+use habeas_store::moving::{Moved, Route, Watch, move_installation};
 use habeas_store::storage::Storage;
 use habeas_store::{Database, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -122,6 +123,27 @@ impl Installation {
 pub(crate) async fn migrate(configuration: &Configuration) -> anyhow::Result<(i64, i64)> {
     let database = reach(configuration, &Environment::system()).await?;
     Ok(database.migrate().await?)
+}
+
+/// Moves the installation whose master key is configured from one database to another.
+///
+/// # Errors
+/// What stands in the way.
+pub(crate) async fn relocate(
+    configuration: &Configuration,
+    route: Route<'_>,
+    watch: &mut Watch<'_>,
+) -> anyhow::Result<Moved> {
+    let provider = master_key::provider(&configuration.encryption);
+    let Some(key) = provider.load()? else {
+        bail!(
+            "the master key file {} is missing; the installation can only be moved with its own key (encryption.key_file, \
+             HABEAS_ENCRYPTION__KEY), which stays the same (nothing was changed)",
+            provider.describe()
+        );
+    };
+    let keyring = master_key::keyring(&key, &configuration.encryption)?;
+    Ok(move_installation(route, &keyring, &Environment::system(), watch).await?)
 }
 
 /// Takes `directory` for this process.

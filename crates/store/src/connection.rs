@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
@@ -106,8 +108,9 @@ impl Connection {
     }
 }
 
+/// A value of one of the three types that we store.
 #[derive(Debug)]
-enum Value {
+pub(crate) enum Value {
     Integer(Option<i64>),
     Text(Option<String>),
     Bytes(Option<Vec<u8>>),
@@ -163,6 +166,13 @@ impl Query<'_> {
     #[must_use]
     pub fn bytes(mut self, value: impl Into<Option<Vec<u8>>>) -> Self {
         self.values.push(Value::Bytes(value.into()));
+        self
+    }
+
+    /// Binds values whose types are known only when the program runs.
+    #[must_use]
+    pub(crate) fn values(mut self, values: impl IntoIterator<Item = Value>) -> Self {
+        self.values.extend(values);
         self
     }
 
@@ -228,6 +238,28 @@ impl Query<'_> {
     /// If the database refuses.
     pub async fn first(self) -> Result<Option<Row>, StoreError> {
         Ok(self.rows().await?.into_iter().next())
+    }
+}
+
+impl<'c> Query<'c> {
+    /// Runs the statement; its rows one after the other, for more of them than memory holds. A failure is the stream's
+    /// alone: the unit around it does not notice.
+    pub(crate) fn stream(self) -> BoxStream<'c, Result<Row, StoreError>> {
+        self.connection.counters.statements.fetch_add(1, Ordering::Relaxed);
+        let (text, values) = (self.text, self.values);
+        match &mut self.connection.inner {
+            Inner::SqliteWriter(connection) => {
+                bound!(sqlx::query(text), values).fetch(connection).map(|row| Ok(Row::Sqlite(row?))).boxed()
+            }
+            Inner::Sqlite(connection) => bound!(sqlx::query(text), values)
+                .fetch(&mut **connection)
+                .map(|row| Ok(Row::Sqlite(row?)))
+                .boxed(),
+            Inner::Postgres(connection) => bound!(sqlx::query(text), values)
+                .fetch(&mut **connection)
+                .map(|row| Ok(Row::Postgres(row?)))
+                .boxed(),
+        }
     }
 }
 

@@ -9,12 +9,9 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use habeas_environment::Environment;
 use jiff::Timestamp;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::postgres::PgPool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
-use std::str::FromStr as _;
 
 use crate::connection::{Connection, Counters};
 use crate::dialect::{Dialect, sql};
@@ -22,14 +19,13 @@ use crate::error::StoreError;
 use crate::keyring::Keyring;
 use crate::unit::{Unit, Work};
 use crate::writer::Writer;
-use crate::{installation, migrate};
+use crate::{installation, migrate, moving, opening, schema};
 
-const PREPARED_STATEMENTS: usize = 256;
+/// How long a SQLite file may be locked by another starter.
+const OPENING_WAITS: Duration = Duration::from_secs(10);
 
 /// How long a unit or a reader waits for a database that is away, for example while it restarts.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long a connection that lay idle is taken for a working one.
-const BELIEVED_ALIVE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 /// Between two attempts to begin a unit.
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 /// How long the proof that the database works may take.
@@ -75,58 +71,29 @@ impl Database {
     pub async fn open(url: &str, environment: &Environment) -> Result<Self, StoreError> {
         let scheme = url.split(':').next().unwrap_or_default();
         let pools = match scheme {
-            "sqlite" => OpenPools::Sqlite(Box::new(
-                SqliteConnectOptions::from_str(url)?
-                    .create_if_missing(true)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Full)
-                    .pragma("secure_delete", "ON")
-                    .pragma("temp_store", "MEMORY")
-                    .foreign_keys(true)
-                    .busy_timeout(Duration::from_secs(10))
-                    .statement_cache_capacity(PREPARED_STATEMENTS)
-                    .disable_statement_logging(),
-            )),
-            "postgres" | "postgresql" => {
-                let options = PgConnectOptions::from_str(url)?
-                    .application_name("habeas")
-                    .statement_cache_capacity(PREPARED_STATEMENTS)
-                    .disable_statement_logging();
-                let pool = PgPoolOptions::new()
-                    .max_connections(16)
-                    .acquire_timeout(PATIENCE)
-                    // Beginning a transaction proves a connection as well; only one that lay idle is asked first, so
-                    // that what a restart of the server broke is not handed out for reading.
-                    .test_before_acquire(false)
-                    .before_acquire(|connection, meta| {
-                        Box::pin(async move {
-                            if meta.idle_for > BELIEVED_ALIVE {
-                                connection.ping().await?;
-                            }
-                            Ok(true)
-                        })
-                    })
-                    .connect_with(options)
-                    .await?;
-                OpenPools::Postgres(pool)
-            }
+            "sqlite" => OpenPools::Sqlite(Box::new(opening::sqlite_options(url)?)),
+            "postgres" | "postgresql" => OpenPools::Postgres(opening::postgres_pool(url).await?),
             other => return Err(StoreError::UnknownDatabase { scheme: other.to_owned() }),
         };
         Ok(Self { pools, environment: environment.clone(), counters: Arc::default() })
     }
 
     /// SQLite does not wait while another starter turns the write-ahead log on, whatever its timeout says: it answers
-    /// that the file is locked (code 5). So it is asked again, for about ten seconds.
+    /// that the file is locked. So it is asked again, for about ten seconds; who has the file longer has it to himself.
     async fn first(&self, options: &SqliteConnectOptions) -> Result<sqlx::SqliteConnection, StoreError> {
-        for _ in 0..1_000 {
+        let clock = self.environment.clock();
+        let started = clock.monotonic();
+        loop {
             match options.connect().await {
-                Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("5") => {
-                    self.environment.clock().sleep(Duration::from_millis(10)).await;
+                Err(error) if opening::is_busy(&error) => {
+                    if clock.monotonic().saturating_sub(started) >= OPENING_WAITS {
+                        return Err(StoreError::BeingMoved);
+                    }
+                    clock.sleep(Duration::from_millis(10)).await;
                 }
                 other => return Ok(other?),
             }
         }
-        Ok(options.connect().await?)
     }
 
     async fn connection(&self) -> Result<Connection, StoreError> {
@@ -143,26 +110,7 @@ impl Database {
     /// If the database fails.
     pub async fn is_installed(&self) -> Result<bool, StoreError> {
         let mut connection = self.connection().await?;
-        let found = match connection.dialect() {
-            Dialect::Sqlite => {
-                connection
-                    .sql(sql!(
-                        "SELECT CAST(count(*) AS BIGINT) FROM sqlite_master WHERE name = 'installation'"
-                    ))
-                    .first()
-                    .await?
-            }
-            Dialect::Postgres => {
-                connection
-                    .sql(sql!(
-                        "SELECT CAST(count(*) AS BIGINT) FROM pg_catalog.pg_class
-                         WHERE oid = to_regclass('installation')"
-                    ))
-                    .first()
-                    .await?
-            }
-        };
-        if found.map_or(Ok(0), |row| row.integer(0))? == 0 {
+        if !schema::has_table(&mut connection, "installation").await? {
             return Ok(false);
         }
         Ok(connection.sql(sql!("SELECT id FROM installation")).first().await?.is_some())
@@ -181,17 +129,22 @@ impl Database {
     /// # Errors
     /// If a newer program was here, or the database fails. Nothing is changed then.
     pub async fn migrate_to(&self, version: i64) -> Result<(i64, i64), StoreError> {
-        migrate::migrate(&mut self.connection().await?, &self.environment, None, version).await
+        let mut connection = self.connection().await?;
+        moving::admit(&mut connection).await?;
+        migrate::migrate(&mut connection, &self.environment, None, version).await
     }
 
     /// Migrates, proves that the keys belong to this database, and opens it for work.
     ///
     /// # Errors
-    /// If a newer program was here, or the master key is another one. Nothing is changed then.
+    /// If a newer program was here, the installation is being moved or was, or the master key is another one. Nothing is
+    /// changed then.
     pub async fn into_store(self, keyring: Keyring) -> Result<Store, StoreError> {
         let mut connection = self.connection().await?;
+        moving::admit(&mut connection).await?;
         migrate::migrate(&mut connection, &self.environment, Some(&keyring), migrate::NEWEST).await?;
         installation::claim(&mut connection, &keyring, &self.environment).await?;
+        moving::give_up(&mut connection).await?;
         let keyring = Arc::new(keyring);
         let pools = match self.pools {
             OpenPools::Sqlite(options) => {

@@ -10,6 +10,7 @@
 //! | `{skip_locked}` | nothing (one writer) | rows another worker holds are left to it |
 //! | `{for_update}` | nothing | rows are locked until the unit ends |
 //! | `{database_time}` | the machine's clock, ms | the database's clock, ms |
+//! | `{columns}` | every column of every table: `table_name`, `column_name`, `kind`, `key_position` (0: not in the primary key) | the same |
 //!
 //! In a batch, `value->>0` is the first element of each row; bytes travel as hexadecimal text (`unhex`, which
 //! PostgreSQL learns in the first migration).
@@ -27,7 +28,7 @@ pub enum Dialect {
 
 impl Dialect {
     pub(crate) fn render(self, text: &str) -> String {
-        let (batch, blob, greatest, skip_locked, for_update, database_time) = match self {
+        let (batch, blob, greatest, skip_locked, for_update, database_time, columns) = match self {
             Self::Sqlite => (
                 "json_each($1) AS batch",
                 "BLOB",
@@ -35,6 +36,7 @@ impl Dialect {
                 "",
                 "",
                 "CAST(unixepoch('subsec') * 1000 AS BIGINT)",
+                SQLITE_COLUMNS,
             ),
             Self::Postgres => (
                 "jsonb_array_elements(CAST($1 AS jsonb)) AS batch(value)",
@@ -43,6 +45,7 @@ impl Dialect {
                 "FOR UPDATE SKIP LOCKED",
                 "FOR UPDATE",
                 "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+                POSTGRES_COLUMNS,
             ),
         };
         text.replace("{batch}", batch)
@@ -51,8 +54,41 @@ impl Dialect {
             .replace("{skip_locked}", skip_locked)
             .replace("{for_update}", for_update)
             .replace("{database_time}", database_time)
+            .replace("{columns}", columns)
+    }
+
+    /// Whether text may hold the character NUL, as SQLite's may and PostgreSQL's may not.
+    pub(crate) const fn keeps_nul(self) -> bool {
+        matches!(self, Self::Sqlite)
+    }
+
+    /// As a word for events and messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        }
     }
 }
+
+const SQLITE_COLUMNS: &str = "(
+    SELECT t.name AS table_name, c.name AS column_name, upper(c.type) AS kind, c.pk AS key_position
+    FROM sqlite_master AS t JOIN pragma_table_info(t.name) AS c
+    WHERE t.type = 'table' AND substr(t.name, 1, 7) <> 'sqlite_'
+) AS columns_of_tables";
+
+// `int2vector` counts from 0.
+const POSTGRES_COLUMNS: &str = "(
+    SELECT CAST(t.relname AS TEXT) AS table_name, CAST(c.attname AS TEXT) AS column_name,
+           upper(format_type(c.atttypid, c.atttypmod)) AS kind,
+           coalesce(array_position(CAST(k.indkey AS SMALLINT[]), c.attnum) + 1, 0) AS key_position
+    FROM pg_class AS t
+    JOIN pg_attribute AS c ON c.attrelid = t.oid AND c.attnum > 0 AND NOT c.attisdropped
+    LEFT JOIN pg_index AS k ON k.indrelid = t.oid AND k.indisprimary
+    WHERE t.relkind IN ('r', 'p')
+      AND t.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+) AS columns_of_tables";
 
 /// One statement, rendered for each database once.
 #[derive(Debug)]

@@ -47,6 +47,32 @@ pub enum StoreError {
         /// The newest version this program knows.
         known: i64,
     },
+    /// The installation that was here was moved to another database.
+    #[error(
+        "the installation of this database was moved to {place} on {at}: set `database.url` to where it is now. \
+         docs/moving.md says how to go back (nothing was changed)"
+    )]
+    Moved {
+        /// Where it is now, without user and password.
+        place: String,
+        /// Since when.
+        at: jiff::Timestamp,
+    },
+    /// An installation is on its way into this database.
+    #[error(
+        "the installation of {place} is not wholly in this database yet: run the same `habeas migrate --from ... --to \
+         ...` again to finish its move, or go on with the old database and empty this one (nothing was changed)"
+    )]
+    MoveUnfinished {
+        /// Where it comes from, without user and password.
+        place: String,
+    },
+    /// Somebody has the database to himself at this moment.
+    #[error(
+        "another program has this database to itself, probably `habeas migrate --from ... --to ...`: wait until it has \
+         ended (nothing was changed)"
+    )]
+    BeingMoved,
     /// The URL is of no kind that we know.
     #[error("`{scheme}` is not a database this program knows; use sqlite://FILE or postgres://...")]
     UnknownDatabase {

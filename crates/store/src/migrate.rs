@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("migrations/0004_connection_edits.sql")),
     (5, include_str!("migrations/0005_plans_and_callbacks.sql")),
     (6, include_str!("migrations/0006_workers.sql")),
+    (8, include_str!("migrations/0008_moves.sql")),
 ];
 
 /// The newest version that this program knows.
@@ -84,8 +85,8 @@ async fn apply(
     Ok((found, to))
 }
 
-/// The newest version that was applied; `None` if none was.
-async fn version(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
+/// The newest version that was applied; `None` if none was. The table of versions must be there.
+pub(crate) async fn version(connection: &mut Connection) -> Result<Option<i64>, StoreError> {
     let row = connection.sql(sql!("SELECT max(version) FROM schema_versions")).first().await?;
     row.map_or(Ok(None), |row| row.optional_integer(0))
 }

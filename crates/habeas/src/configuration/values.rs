@@ -195,20 +195,25 @@ fn database(text: &str) -> Option<Database> {
 impl Database {
     /// As the store takes it: a relative file lies in the data directory.
     pub(super) fn placed_in(self, data: &Path, reader: &mut Reader) -> Option<String> {
+        let placed = self.placed(data);
+        if placed.is_none() {
+            reader.refuse("database.url", "lies in a data directory whose path is not UTF-8 text");
+        }
+        placed
+    }
+
+    /// The same; `None` if the path of the data directory is not text.
+    pub(super) fn placed(self, data: &Path) -> Option<String> {
         let (file, parameters) = match self {
             Self::Postgres(url) => return Some(url),
             Self::Sqlite { file, parameters } => (file, parameters),
-        };
-        let directory = std::path::absolute(data).ok()?;
-        let Some(directory) = directory.to_str() else {
-            reader.refuse("database.url", "lies in a data directory whose path is not UTF-8 text");
-            return None;
         };
         // What the operator wrote is taken as it is; only our part of the path must be spelt for a URL.
         let path = if Path::new(&file).is_absolute() {
             file
         } else {
-            let directory = directory.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
+            let directory = std::path::absolute(data).ok()?;
+            let directory = directory.to_str()?.replace('%', "%25").replace('?', "%3F").replace('#', "%23");
             format!("{directory}/{file}")
         };
         let question = if parameters.is_empty() { "" } else { "?" };

@@ -11,6 +11,7 @@ mod commands;
 mod connections;
 mod declared_connections;
 mod killed;
+mod moving;
 mod outages;
 mod postgres;
 mod refusals;

@@ -19,6 +19,7 @@ mod idempotency;
 mod jobs;
 mod links;
 mod mails;
+mod moving;
 mod objects;
 mod opening;
 mod operations;
