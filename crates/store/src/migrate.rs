@@ -15,6 +15,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (3, include_str!("migrations/0003_mails_links_and_packages.sql")),
     (4, include_str!("migrations/0004_connection_edits.sql")),
     (5, include_str!("migrations/0005_plans_and_callbacks.sql")),
+    (6, include_str!("migrations/0006_import.sql")),
 ];
 
 /// The newest version that this program knows.
