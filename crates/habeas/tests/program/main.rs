@@ -9,6 +9,7 @@ mod support;
 mod commands;
 mod connections;
 mod declared_connections;
+mod imports;
 mod killed;
 mod postgres;
 mod refusals;
