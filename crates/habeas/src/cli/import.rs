@@ -34,7 +34,7 @@ pub(crate) struct Import {
     /// Import what the check accepts without asking
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Import a file from its beginning that was imported, or begun to be, before
+    /// Import a file once more that was imported before
     #[arg(long)]
     pub(crate) again: bool,
     /// Where the refused rows are written [default: FILE with .errors.csv in place of .csv]

@@ -93,7 +93,10 @@ impl Importing<'_> {
     async fn carry_out(self) -> anyhow::Result<Ending> {
         let import = self.source.identity(self.arguments, &self.target());
         let before = Journal::load(&self.journal)?.filter(|before| before.import == import);
-        let round = before.as_ref().map_or(0, |before| before.round + u32::from(self.arguments.again));
+        // One that was broken off is gone on with first, or its rows would come twice.
+        let again = self.arguments.again && before.as_ref().is_none_or(|before| before.finished);
+        let known = before.as_ref().map_or(0, |before| before.round);
+        let round = if again { self.environment.now().as_second() } else { known };
         let fresh = Journal {
             import,
             round,
@@ -103,16 +106,13 @@ impl Importing<'_> {
             refusals: 0,
             tally: Tally::default(),
         };
-        let begun = before.filter(|before| !self.arguments.again && (before.finished || before.offset > 0));
-        if let Some(begun) = begun.filter(|_| !self.arguments.dry_run) {
-            if begun.finished {
-                return self.was_imported(&begun);
+        if let Some(before) = before.filter(|_| !again && !self.arguments.dry_run) {
+            if before.finished {
+                return self.was_imported(&before);
             }
-            self.say(&format!(
-                "Going on at line {}: {} rows were imported before.",
-                begun.line, begun.tally.rows
-            ));
-            return self.import(begun).await;
+            let done = before.tally.rows;
+            self.say(&format!("An import of this file was broken off after {done} rows; going on."));
+            return self.import(before).await;
         }
         let (tally, errors) = self.check(fresh.clone()).await?;
         if self.arguments.dry_run {
@@ -158,6 +158,7 @@ impl Importing<'_> {
         let started = self.environment.clock().monotonic();
         let mut refusals = self.source.refusals(self.errors.clone());
         refusals.resume(journal.refusals)?;
+        journal.save(&self.journal)?;
         let mut journal = self.go_through(Pass::Import, journal, &mut refusals).await?;
         let errors = refusals.finish()?;
         journal.finished = true;

@@ -33,8 +33,8 @@ impl Tally {
 pub(super) struct Journal {
     /// Which import: the file's content, the command line and the server.
     pub(super) import: String,
-    /// How often the file was to be imported again.
-    pub(super) round: u32,
+    /// When the file was to be imported once more, in seconds; 0 if it was not.
+    pub(super) round: i64,
     /// Whether every row has its answer.
     pub(super) finished: bool,
     /// Up to where, in bytes of the file; a batch ends there.
