@@ -8,6 +8,7 @@ mod mail_server;
 mod people;
 mod postgres;
 mod process;
+mod rows;
 mod test;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ const COMMANDS: &[Command] = &[
         about: "answers in the vendors' place, --seconds N for each TARGET (60, all)",
         run: fuzz::run,
     },
+    Command { name: "rows", about: "prints a CSV file of N invented requests to import", run: rows::run },
     Command { name: "test", about: "installs what the tests need and runs all of them", run: test::run },
     Command {
         name: "postgres",

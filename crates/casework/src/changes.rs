@@ -11,6 +11,7 @@ use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, ConnectionId, DueWorkId, OperationId, RequestId, Right, RunId, run};
 use habeas_store::Unit;
 use habeas_store::audit::Stream;
+use habeas_store::counts::Counted;
 use habeas_store::due_work::{self, DueWorkKind, NewDueWork};
 use habeas_store::links::{self, Link};
 use habeas_store::operations::{self, Operation};
@@ -132,6 +133,7 @@ impl Changes {
         let from = request.state;
         let to = lifecycle::target(request.standing(), action)?;
         request.state = to;
+        unit.count(Some(Counted::Request(from)), Counted::Request(to));
         if from == RequestState::Closed {
             // Whoever was late is there after all.
             (request.outcome, request.closed_at) = (None, None);
@@ -180,7 +182,9 @@ impl Changes {
     ) -> Result<(), CaseworkError> {
         let now = self.now;
         let run = self.run(id)?;
-        run.status = run::target(run.status, action)?;
+        let from = run.status;
+        run.status = run::target(from, action)?;
+        unit.count(Some(Counted::Run(from)), Counted::Run(run.status));
         run.next_at = None;
         if run.status.is_settled() {
             run.settled_at = Some(now);
@@ -207,7 +211,8 @@ impl Changes {
     }
 
     /// Adds a run that is already counted in its request's `open_runs` if it is open.
-    pub(crate) fn add_run(&mut self, run: Run) {
+    pub(crate) fn add_run(&mut self, unit: &mut Unit, run: Run) {
+        unit.count(None, Counted::Run(run.status));
         self.changed_runs.insert(run.id);
         self.runs.insert(run.id, run);
     }

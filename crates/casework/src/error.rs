@@ -69,6 +69,13 @@ pub enum CaseworkError {
         /// The open one.
         request: RequestId,
     },
+    /// An earlier request of the same call is of the same person for the same right. Only a dry run says so: otherwise
+    /// the earlier one has an id ([`CaseworkError::Duplicate`]).
+    #[error(
+        "an earlier request of this call is of the same person for the same right; leave one out, or send `force: true` if \
+         this is meant to be another"
+    )]
+    RepeatedInCall,
     /// No plan can be made.
     #[error(transparent)]
     PlanRefused(#[from] PlanRefused),

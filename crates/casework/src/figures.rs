@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use habeas_domain::{RequestState, RunStatus};
-use habeas_store::{due_work, requests, runs};
+use habeas_store::{counts, due_work};
 
 use crate::Casework;
 use crate::error::CaseworkError;
@@ -23,16 +23,17 @@ pub struct Figures {
 }
 
 impl Casework {
-    /// Counts what there is. Numbers only, so nobody is asked who wants to know.
+    /// What there is, as the units that moved it have counted. Numbers only, so nobody is asked who wants to know.
     ///
     /// # Errors
     /// If the store fails.
     pub async fn figures(&self) -> Result<Figures, CaseworkError> {
         let mut reader = self.store.reader().await?;
         let now = self.store.environment().now();
+        let (requests, runs) = counts::read(&mut reader).await?;
         Ok(Figures {
-            requests: requests::count_by_state(&mut reader).await?,
-            runs: runs::count_by_status(&mut reader).await?,
+            requests,
+            runs,
             workers: self.all_workers().await?,
             due_work_lag: Duration::from_millis(due_work::lag(&mut reader, now).await?),
         })

@@ -6,7 +6,9 @@ use habeas_domain::{Actor, MailId, RequestId};
 use habeas_store::audit::Stream;
 use habeas_store::mails::About;
 use habeas_store::requests::{self, Forgetting};
-use habeas_store::{KeyPurpose, StoreError, Unit, data_keys, idempotency, links, mails, objects, records};
+use habeas_store::{
+    KeyPurpose, StoreError, Unit, bulk_answers, data_keys, idempotency, links, mails, objects, records,
+};
 use jiff::Span;
 use serde_json::json;
 
@@ -77,6 +79,7 @@ impl Casework {
                     }
                     let oldest = now.checked_sub(Span::new().hours(IDEMPOTENCY_HOURS)).unwrap_or(now);
                     idempotency::forget(unit.connection(), oldest).await?;
+                    bulk_answers::forget(unit.connection(), oldest).await?;
                     Ok::<_, CaseworkError>(locked.len())
                 })
             })

@@ -1,37 +1,27 @@
 //! Taking requests in, one or ten thousand at a time.
 
-use std::collections::{HashMap, HashSet};
+mod bulk;
+mod taking;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use habeas_domain::identifier::{Identifier, IdentifierSource};
-use habeas_domain::legal_clock::{HolidayCalendar, LegalClock, local_date};
-use habeas_domain::plan;
+use habeas_domain::legal_clock::{LegalClock, local_date};
 use habeas_domain::policy::Policy;
-use habeas_domain::{Actor, IdentifierType, Permission, RequestId, RequestState, Right};
-use habeas_store::audit::Stream;
-use habeas_store::data_keys::NewDataKeys;
+use habeas_domain::{Actor, IdentifierType, Permission, RequestId, Right};
+use habeas_store::StoreError;
 use habeas_store::idempotency::{self, Remembered};
-use habeas_store::requests::{self, Request};
-use habeas_store::{KeyPurpose, StoreError, Unit};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use serde_json::json;
 
 use crate::Casework;
 use crate::changes::Changes;
-use crate::details::{self, RequestDetails};
 use crate::error::{CaseworkError, FieldError};
-use crate::lanes::BULK;
-use crate::phases::{any_unverified, kinds};
+use taking::take_in;
 
 /// Requests that one call may bring.
 pub const MOST_REQUESTS: usize = 10_000;
-/// Requests taken in by one unit: large enough to share its statements, small enough not to hold up others.
-const PER_UNIT: usize = 500;
-/// From so many in one call on, requests wait in lanes of their own: a single one does not wait behind them.
-const MANY: usize = 100;
-/// `source` of a request that came alone, or with a few.
-const SINGLE: &str = "api";
 /// Identifiers of one subject.
 const MOST_IDENTIFIERS: usize = 20;
 
@@ -134,7 +124,7 @@ impl Casework {
                         return same_as_before(&before, given);
                     }
                     let mut changes = Changes::new(unit, &actor, &rules);
-                    let mut created = take_in(unit, &mut changes, vec![accepted], SINGLE).await?;
+                    let mut created = take_in(unit, &mut changes, vec![accepted]).await?;
                     let id = created.pop().unwrap_or(Err(StoreError::UnitBroken.into()))?;
                     changes.finish(unit).await?;
                     if let Some(given) = idempotency {
@@ -151,60 +141,6 @@ impl Casework {
             .await?;
         self.announce_work();
         Ok(created)
-    }
-
-    /// Takes many requests in; each stands for itself.
-    ///
-    /// # Errors
-    /// Only if the actor may not take requests in, or there are too many.
-    pub async fn create_requests(
-        &self,
-        actor: &Actor,
-        new: Vec<NewRequest>,
-    ) -> Result<Vec<Result<RequestId, CaseworkError>>, CaseworkError> {
-        actor.require(Permission::CreateRequests)?;
-        if new.len() > MOST_REQUESTS {
-            return Err(CaseworkError::field("", format!("one call takes at most {MOST_REQUESTS} requests")));
-        }
-        let source = if new.len() >= MANY { BULK } else { SINGLE };
-        let checked: Vec<_> = new.into_iter().map(|one| self.accept(actor, one)).collect();
-        let mut results = Vec::with_capacity(checked.len());
-        let mut checked = checked.into_iter();
-        loop {
-            let chunk: Vec<_> = checked.by_ref().take(PER_UNIT).collect();
-            if chunk.is_empty() {
-                break;
-            }
-            let accepted: Vec<Accepted> = chunk.iter().filter_map(|one| one.clone().ok()).collect();
-            let (actor, rules) = (actor.clone(), Arc::clone(&self.rules));
-            let created = self
-                .store
-                .write(move |unit| {
-                    Box::pin(async move {
-                        let mut changes = Changes::new(unit, &actor, &rules);
-                        let created = take_in(unit, &mut changes, accepted, source).await?;
-                        changes.finish(unit).await?;
-                        Ok::<_, CaseworkError>(created)
-                    })
-                })
-                .await;
-            let mut created = match created {
-                Ok(created) => created.into_iter(),
-                Err(error) => {
-                    results
-                        .extend(chunk.into_iter().map(|one| Err(one.err().unwrap_or_else(|| error.clone()))));
-                    continue;
-                }
-            };
-            for one in chunk {
-                results.push(match one {
-                    Ok(_) => created.next().unwrap_or(Err(StoreError::UnitBroken.into())),
-                    Err(error) => Err(error),
-                });
-            }
-            self.announce_work();
-        }
-        Ok(results)
     }
 
     /// Every check that needs no database.
@@ -299,159 +235,9 @@ fn same_as_before(before: &Remembered, given: &IdempotencyKey) -> Result<Request
     before.object.parse().map_err(|_| StoreError::Corrupt("idempotency_keys.object_id").into())
 }
 
-/// Stores the accepted requests and begins those that need no triage.
-async fn take_in(
-    unit: &mut Unit,
-    changes: &mut Changes,
-    accepted: Vec<Accepted>,
-    source: &'static str,
-) -> Result<Vec<Result<RequestId, CaseworkError>>, CaseworkError> {
-    let keyring = unit.keyring();
-    let environment = unit.environment().clone();
-    let profiles = changes.profiles(unit).await?;
-    let participants = profiles.participants();
-    let mut open = open_requests(unit, &accepted).await?;
-    let mut keys = NewDataKeys::default();
-    let mut lookups = Vec::new();
-    let mut stored = Vec::new();
-    let mut results = Vec::with_capacity(accepted.len());
-    for one in accepted {
-        let hashes: Vec<_> = one
-            .identifiers
-            .iter()
-            .map(|identifier| (identifier.kind, keyring.lookup(identifier.kind, &identifier.value)))
-            .collect();
-        if !one.new.force
-            && let Some(request) =
-                hashes.iter().find_map(|(_, hash)| open.get(&(one.new.right, hash.clone())))
-        {
-            results.push(Err(CaseworkError::Duplicate { request: *request }));
-            continue;
-        }
-        // Right and policy are named: nothing is left for triage to decide.
-        let planned = match one.new.policy {
-            Some(_) => match plan::collect(one.new.right, &participants, &kinds(&one.identifiers)) {
-                Ok(planned) => Some(planned),
-                Err(refused) => {
-                    results.push(Err(refused.into()));
-                    continue;
-                }
-            },
-            None => None,
-        };
-        let id = RequestId::new(environment.unique());
-        let owner = id.to_string();
-        let case = keys.make(&keyring, &environment, &owner, KeyPurpose::Case)?;
-        keys.make(&keyring, &environment, &owner, KeyPurpose::Content)?;
-        let details = RequestDetails {
-            identifiers: one.identifiers.clone(),
-            skips_triage: one.verifies && planned.is_some(),
-            ..RequestDetails::default()
-        };
-        let details = details::seal(unit, &case, &id, &details)?;
-        let mut request = new_request(unit, changes, &one, (id, source), details);
-        for (kind, hash) in hashes {
-            open.insert((one.new.right, hash.clone()), id);
-            lookups.push((id, kind, hash));
-        }
-        let runs = planned.as_ref().map_or(0, Vec::len);
-        unit.record(
-            Stream::Request(id),
-            &changes.actor,
-            "request.created",
-            id,
-            json!({"right": request.right, "policy": request.policy, "due_on": request.due_on, "runs": runs,
-                   "review": request.review, "unverified_identifiers": request.unverified}),
-        );
-        request.state = match planned {
-            _ if one.verifies => RequestState::Verifying,
-            Some(_) => RequestState::Collecting,
-            None => RequestState::Triage,
-        };
-        changes.requests.insert(id, request.clone());
-        if one.verifies {
-            changes.ask_for_verification(unit, id)?;
-        } else if let Some(planned) = planned {
-            request.open_runs = changes.begin_collecting(unit, &profiles, id, &planned)?;
-        }
-        stored.push(request);
-        results.push(Ok(id));
-    }
-    if !stored.is_empty() {
-        keys.store(unit.connection()).await?;
-        requests::insert(unit.connection(), &stored).await?;
-        requests::insert_identifiers(unit.connection(), lookups).await?;
-    }
-    Ok(results)
-}
-
-fn new_request(
-    unit: &Unit,
-    changes: &Changes,
-    one: &Accepted,
-    (id, source): (RequestId, &str),
-    details: habeas_store::Sealed,
-) -> Request {
-    let received_on = local_date(one.received_at, &changes.rules.settings.time_zone);
-    let deadlines = one.clock.deadlines(received_on, &HolidayCalendar::default());
-    Request {
-        id,
-        right: one.new.right,
-        policy: one.policy.key.to_owned(),
-        state: RequestState::Triage,
-        outcome: None,
-        hold: None,
-        source: source.to_owned(),
-        relationship: None,
-        review: one.review,
-        delivery: one.delivery.as_str().to_owned(),
-        received_at: one.received_at,
-        received_on,
-        due_on: deadlines.due_on,
-        due_at: end_of(deadlines.due_on, &changes.rules.settings.time_zone),
-        acknowledge_due_on: deadlines.acknowledge_due_on,
-        clock_key: one.clock.key.to_owned(),
-        clock_version: i64::from(one.clock.version),
-        cutoff_on: deadlines.cutoff_on,
-        extended: false,
-        unverified: any_unverified(&one.identifiers),
-        open_runs: 0,
-        details,
-        created_by: changes.actor.name.clone(),
-        created_at: unit.now(),
-        closed_at: None,
-        forget_content_at: None,
-        forget_case_at: None,
-    }
-}
-
 /// The last moment of a date where the company is established.
 pub(crate) fn end_of(date: jiff::civil::Date, zone: &TimeZone) -> Timestamp {
     date.tomorrow()
         .and_then(|next| next.to_zoned(zone.clone()))
         .map_or(Timestamp::MAX, |midnight| midnight.timestamp())
-}
-
-/// Open requests that share an identifier and a right with the new ones.
-async fn open_requests(
-    unit: &mut Unit,
-    accepted: &[Accepted],
-) -> Result<HashMap<(Right, Vec<u8>), RequestId>, CaseworkError> {
-    let keyring = unit.keyring();
-    let mut current = HashMap::new();
-    let mut wanted = Vec::new();
-    for one in accepted {
-        for identifier in &one.identifiers {
-            let now = keyring.lookup(identifier.kind, &identifier.value);
-            for hash in keyring.lookups(identifier.kind, &identifier.value) {
-                current.insert(hash.clone(), now.clone());
-                wanted.push((one.new.right, hash));
-            }
-        }
-    }
-    let found = requests::open_with(unit.connection(), wanted).await?;
-    Ok(found
-        .into_iter()
-        .filter_map(|(right, hash, request)| Some(((right, current.get(&hash)?.clone()), request)))
-        .collect())
 }

@@ -10,6 +10,7 @@ use habeas_domain::run::RunDetail;
 use habeas_domain::settlement::{self, SettledRun};
 use habeas_domain::{Phase, RequestId, Right, RunId, RunStatus};
 use habeas_integrations::{AccessMethod, FUTURE_DATA};
+use habeas_store::counts::Counted;
 use habeas_store::runs::{self, Run};
 use habeas_store::{KeyPurpose, Unit, data_keys, records};
 use serde_json::json;
@@ -256,14 +257,14 @@ impl Changes {
     /// A run that work begins on at once.
     pub(crate) fn new_run(
         &mut self,
-        unit: &Unit,
+        unit: &mut Unit,
         request: RequestId,
         connection: habeas_domain::ConnectionId,
         phase: Phase,
         detail: RunDetail,
     ) -> RunId {
         let id = RunId::new(unit.environment().unique());
-        self.add_run(Run {
+        let run = Run {
             id,
             request,
             connection,
@@ -284,7 +285,8 @@ impl Changes {
             vendor_job: None,
             contact: None,
             answer: None,
-        });
+        };
+        self.add_run(unit, run);
         id
     }
 
@@ -307,6 +309,7 @@ impl Changes {
                     profiles.residuals_of_deletion(&self.rules.catalogue, one.connection, self.now)?;
                 let run = self.run(run)?;
                 run.residuals = json!(residuals);
+                unit.count(Some(Counted::Run(run.status)), Counted::Run(RunStatus::Complete));
                 run.status = RunStatus::Complete;
                 run.settled_at = Some(now);
                 continue;

@@ -7,7 +7,7 @@ use habeas_domain::run::RunDetail;
 use habeas_domain::{Actor, ConnectionId, IdentifierType, Permission, RecordId, RequestId, Right, RunId};
 use habeas_store::audit::{self, Event, Stream};
 use habeas_store::records::Record;
-use habeas_store::requests::{self, Filter, Request};
+use habeas_store::requests::{self, Filter, Position, Request};
 use habeas_store::runs::{self, Run};
 use habeas_store::{Connection, KeyPurpose, StoreError, connections, data_keys, mails, operations, records};
 use jiff::Timestamp;
@@ -67,12 +67,12 @@ pub struct RequestFilter {
     pub state: Option<RequestState>,
     /// Only those of this right.
     pub right: Option<Right>,
-    /// Only open ones due before this date.
+    /// Only open ones due before this date, the nearest date first.
     pub due_before: Option<Date>,
     /// Only those of the subject with this identifier.
     pub identifier: Option<(IdentifierType, String)>,
-    /// Only those after this one.
-    pub after: Option<RequestId>,
+    /// Only those after this place.
+    pub after: Option<Position>,
 }
 
 /// A page of a list and where the next one begins.
@@ -101,17 +101,21 @@ impl Casework {
         cases.pop().ok_or_else(|| CaseworkError::not_found("request", id))
     }
 
-    /// Requests in the order in which they were taken in.
+    /// Requests in the order in which they were taken in; with `due_before` the nearest due date first.
     ///
     /// # Errors
-    /// If the actor may not read requests.
+    /// If the actor may not read requests, or the place is none of such a list.
     pub async fn requests(
         &self,
         actor: &Actor,
         filter: RequestFilter,
         limit: usize,
-    ) -> Result<Page<RequestCase, RequestId>, CaseworkError> {
+    ) -> Result<Page<RequestCase, Position>, CaseworkError> {
         actor.require(Permission::ReadRequests)?;
+        let by_due_date = filter.due_before.is_some();
+        if filter.after.is_some_and(|place| place.due_on.is_some() != by_due_date) {
+            return Err(CaseworkError::field("cursor", "is of a list with another filter; leave it out"));
+        }
         let limit = limit.clamp(1, MOST_ITEMS);
         let lookups = match &filter.identifier {
             Some((kind, value)) => {
@@ -131,7 +135,10 @@ impl Casework {
         };
         let mut reader = self.store.reader().await?;
         let mut found = requests::list(&mut reader, &stored, wanted(limit)).await?;
-        let next = cut(&mut found, limit, |request| request.id);
+        let next = cut(&mut found, limit, |request| Position {
+            due_on: by_due_date.then_some(request.due_on),
+            id: request.id,
+        });
         Ok(Page { items: self.cases(&mut reader, found).await?, next })
     }
 

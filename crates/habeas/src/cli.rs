@@ -1,6 +1,7 @@
 //! The command line as data. What each command does stands in [`crate::commands`].
 
 mod connections;
+mod import;
 mod requests;
 
 use std::path::PathBuf;
@@ -10,7 +11,8 @@ use habeas_domain::{ApiKeyId, Role};
 use url::Url;
 
 pub(crate) use connections::{ConnectionDetails, ConnectionsCommand, SettingValue};
-pub(crate) use requests::{Answer, NewRequest, RequestList, RequestsCommand, Waiting};
+pub(crate) use import::Import;
+pub(crate) use requests::{Answer, Delivery, NewRequest, RequestList, RequestsCommand, Waiting};
 
 /// Habeas takes privacy requests in, carries them out in every connected system, and keeps the evidence.
 #[derive(Debug, Parser)]

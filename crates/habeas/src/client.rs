@@ -27,6 +27,8 @@ use remote::Remote;
 
 /// Items of a page at most, as the API allows.
 const PAGE: usize = 200;
+/// The header that makes a call happen once.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// A way to the API.
 #[derive(Debug)]
@@ -42,6 +44,7 @@ pub(crate) struct Call {
     path: String,
     query: Vec<(&'static str, String)>,
     accept: Option<&'static str>,
+    idempotency_key: Option<String>,
     body: Option<Body>,
 }
 
@@ -86,7 +89,7 @@ impl Call {
             .flat_map(|part| ["/".to_owned(), utf8_percent_encode(part, SEGMENT).to_string()])
             .collect();
         let path = format!("/api/v1{}", encoded.concat());
-        Self { method, path, query: Vec::new(), accept: None, body: None }
+        Self { method, path, query: Vec::new(), accept: None, idempotency_key: None, body: None }
     }
 
     /// `GET /api/v1/...`; each part is one segment of the path.
@@ -115,6 +118,18 @@ impl Call {
             media_type: "application/json".to_owned(),
             bytes: body.to_string().into_bytes().into(),
         });
+        self
+    }
+
+    /// With one JSON value per line.
+    pub(crate) fn lines(mut self, bytes: Bytes) -> Self {
+        self.body = Some(Body { media_type: "application/x-ndjson".to_owned(), bytes });
+        self
+    }
+
+    /// Happens once, however often it is sent.
+    pub(crate) fn once(mut self, key: String) -> Self {
+        self.idempotency_key = Some(key);
         self
     }
 

@@ -21,7 +21,7 @@ const SCHEME: &str = "key";
         description = "Privacy requests: taken in, carried out in every connected system, reviewed, delivered or \
                        erased, and proven.\n\nUnknown fields and parameters are refused. Times are RFC 3339, dates \
                        ISO 8601. Lists give `next_cursor`, to be sent as `cursor`. `Idempotency-Key` is honoured by \
-                       `POST /api/v1/requests` and by no other operation. Errors are problem documents (RFC 9457) \
+                       `POST /api/v1/requests` and `POST /api/v1/requests/bulk`, and by no other operation. Errors are problem documents (RFC 9457) \
                        with a stable `code`; each code has a page at `/docs/errors/CODE`."
     ),
     tags(

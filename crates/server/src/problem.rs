@@ -170,6 +170,7 @@ impl From<CaseworkError> for Problem {
             CaseworkError::Duplicate { request } => {
                 Self::new(codes::DUPLICATE_REQUEST, detail).with("request_id", request.to_string())
             }
+            CaseworkError::RepeatedInCall => Self::new(codes::DUPLICATE_REQUEST, detail),
             CaseworkError::PlanRefused(PlanRefused::NoConnection { right }) => {
                 Self::new(codes::NO_CONNECTION, detail).with("right", right.as_str())
             }

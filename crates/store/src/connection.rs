@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgRow;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{Executor, Postgres, Row as _, Sqlite};
+use sqlx::{AssertSqlSafe, Executor, Postgres, Row as _, Sqlite};
 
 use crate::dialect::{Dialect, Sql};
 use crate::error::StoreError;
@@ -34,6 +34,17 @@ pub struct Connection {
     counters: Arc<Counters>,
     /// Whether a statement failed since this was last asked.
     failed: bool,
+    /// How the statements since [`Connection::watch_plans`] are carried out, if somebody wants to know.
+    plans: Option<Vec<Plan>>,
+}
+
+/// How the database carries a statement out.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The statement.
+    pub statement: &'static str,
+    /// The database's own words.
+    pub steps: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -43,17 +54,27 @@ enum Inner {
     Postgres(PoolConnection<Postgres>),
 }
 
+macro_rules! bound {
+    ($query:expr, $values:expr) => {
+        $values.into_iter().fold($query, |query, value| match value {
+            Value::Integer(value) => query.bind(value),
+            Value::Text(value) => query.bind(value),
+            Value::Bytes(value) => query.bind(value),
+        })
+    };
+}
+
 impl Connection {
     pub(crate) fn sqlite_writer(connection: SqliteConnection, counters: Arc<Counters>) -> Self {
-        Self { inner: Inner::SqliteWriter(connection), counters, failed: false }
+        Self { inner: Inner::SqliteWriter(connection), counters, failed: false, plans: None }
     }
 
     pub(crate) fn sqlite(connection: PoolConnection<Sqlite>, counters: Arc<Counters>) -> Self {
-        Self { inner: Inner::Sqlite(connection), counters, failed: false }
+        Self { inner: Inner::Sqlite(connection), counters, failed: false, plans: None }
     }
 
     pub(crate) fn postgres(connection: PoolConnection<Postgres>, counters: Arc<Counters>) -> Self {
-        Self { inner: Inner::Postgres(connection), counters, failed: false }
+        Self { inner: Inner::Postgres(connection), counters, failed: false, plans: None }
     }
 
     /// Which database this is.
@@ -95,6 +116,37 @@ impl Connection {
         std::mem::take(&mut self.failed)
     }
 
+    /// From now on asks how each statement is carried out before it is: twice the work, for whoever measures.
+    pub fn watch_plans(&mut self) {
+        self.plans = Some(Vec::new());
+    }
+
+    /// How the statements since [`Connection::watch_plans`] were carried out.
+    pub fn take_plans(&mut self) -> Vec<Plan> {
+        self.plans.take().unwrap_or_default()
+    }
+
+    async fn explain(&mut self, statement: &'static str, values: Vec<Value>) -> Result<(), StoreError> {
+        let words = if self.dialect() == Dialect::Sqlite { "EXPLAIN QUERY PLAN" } else { "EXPLAIN" };
+        let text = AssertSqlSafe(format!("{words} {statement}"));
+        let steps = match &mut self.inner {
+            Inner::SqliteWriter(connection) => {
+                let rows = bound!(sqlx::query(text), values).fetch_all(connection).await?;
+                rows.iter().map(|row| row.try_get::<String, _>(3)).collect::<Result<_, _>>()?
+            }
+            Inner::Sqlite(connection) => {
+                let rows = bound!(sqlx::query(text), values).fetch_all(&mut **connection).await?;
+                rows.iter().map(|row| row.try_get::<String, _>(3)).collect::<Result<_, _>>()?
+            }
+            Inner::Postgres(connection) => {
+                let rows = bound!(sqlx::query(text), values).fetch_all(&mut **connection).await?;
+                rows.iter().map(|row| row.try_get::<String, _>(0)).collect::<Result<_, _>>()?
+            }
+        };
+        self.plans.get_or_insert_default().push(Plan { statement, steps });
+        Ok(())
+    }
+
     pub(crate) async fn close(self) {
         if let Inner::SqliteWriter(connection) = self.inner
             && let Err(error) = sqlx::Connection::close(connection).await
@@ -109,7 +161,7 @@ impl Connection {
 }
 
 /// A value of one of the three types that we store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Value {
     Integer(Option<i64>),
     Text(Option<String>),
@@ -122,16 +174,6 @@ pub struct Query<'c> {
     connection: &'c mut Connection,
     text: &'static str,
     values: Vec<Value>,
-}
-
-macro_rules! bound {
-    ($query:expr, $values:expr) => {
-        $values.into_iter().fold($query, |query, value| match value {
-            Value::Integer(value) => query.bind(value),
-            Value::Text(value) => query.bind(value),
-            Value::Bytes(value) => query.bind(value),
-        })
-    };
 }
 
 impl Query<'_> {
@@ -190,6 +232,9 @@ impl Query<'_> {
     pub async fn execute(self) -> Result<u64, StoreError> {
         self.connection.counters.statements.fetch_add(1, Ordering::Relaxed);
         let (text, values) = (self.text, self.values);
+        if self.connection.plans.is_some() {
+            self.connection.explain(text, values.clone()).await?;
+        }
         let changed = match &mut self.connection.inner {
             Inner::SqliteWriter(connection) => {
                 bound!(sqlx::query(text), values).execute(connection).await.map(|done| done.rows_affected())
@@ -214,6 +259,9 @@ impl Query<'_> {
     pub async fn rows(self) -> Result<Vec<Row>, StoreError> {
         self.connection.counters.statements.fetch_add(1, Ordering::Relaxed);
         let (text, values) = (self.text, self.values);
+        if self.connection.plans.is_some() {
+            self.connection.explain(text, values.clone()).await?;
+        }
         let rows = match &mut self.connection.inner {
             Inner::SqliteWriter(connection) => {
                 let rows = bound!(sqlx::query(text), values).fetch_all(connection).await;

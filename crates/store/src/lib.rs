@@ -5,9 +5,11 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod bulk_answers;
 pub mod callbacks;
 pub mod connection;
 pub mod connections;
+pub mod counts;
 pub mod data_keys;
 mod database;
 pub mod dialect;

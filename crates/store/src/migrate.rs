@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (4, include_str!("migrations/0004_connection_edits.sql")),
     (5, include_str!("migrations/0005_plans_and_callbacks.sql")),
     (6, include_str!("migrations/0006_workers.sql")),
+    (7, include_str!("migrations/0007_import.sql")),
     (8, include_str!("migrations/0008_moves.sql")),
 ];
 

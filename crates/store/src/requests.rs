@@ -13,6 +13,8 @@ use crate::dialect::sql;
 use crate::error::StoreError;
 use crate::keyring::Sealed;
 
+pub use listing::{Filter, Position, list};
+
 /// A stored request. `open_runs` is kept by [`settle`] alone.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -119,6 +121,8 @@ macro_rules! columns {
          open_runs, details, created_by, created_at, closed_at, forget_content_at, forget_case_at"
     };
 }
+
+mod listing;
 
 /// Adds requests.
 ///
@@ -291,74 +295,6 @@ pub async fn lock(
         .collect()
 }
 
-/// Which requests to list.
-#[derive(Clone, Debug, Default)]
-pub struct Filter {
-    /// Only those in this state.
-    pub state: Option<RequestState>,
-    /// Only those of this right.
-    pub right: Option<Right>,
-    /// Only open ones due before this date.
-    pub due_before: Option<Date>,
-    /// Only those filed under one of these keyed hashes.
-    pub lookups: Option<Vec<Vec<u8>>>,
-    /// Only those after this id.
-    pub after: Option<RequestId>,
-}
-
-macro_rules! list_by {
-    ($condition:literal) => {
-        sql!(concat!(
-            "SELECT ",
-            columns!(),
-            " FROM requests WHERE ",
-            $condition,
-            " AND (CAST($2 AS TEXT) IS NULL OR state = $2)
-              AND (CAST($3 AS TEXT) IS NULL OR right_name = $3)
-              AND (CAST($4 AS TEXT) IS NULL OR (due_on < $4 AND state <> 'closed'))
-              AND id > $5
-             ORDER BY id LIMIT $6"
-        ))
-    };
-}
-
-/// Requests in the order in which they were taken in.
-///
-/// # Errors
-/// If the database fails.
-pub async fn list(
-    connection: &mut Connection,
-    filter: &Filter,
-    limit: i64,
-) -> Result<Vec<Request>, StoreError> {
-    // One statement per leading condition: a planner that has to serve all of them at once reads every request.
-    let statement = match filter {
-        Filter { lookups: Some(_), .. } => list_by!(
-            "id IN (SELECT request_id FROM request_identifiers WHERE lookup IN (SELECT unhex(value->>0) FROM {batch}))"
-        ),
-        Filter { state: Some(_), .. } => list_by!("$1 = '[]' AND state = $2"),
-        Filter { due_before: Some(_), .. } => list_by!("$1 = '[]' AND due_on < $4 AND state <> 'closed'"),
-        _ => list_by!("$1 = '[]'"),
-    };
-    let mut lookups = Batch::default();
-    for lookup in filter.lookups.iter().flatten() {
-        lookups.row().bytes(lookup);
-    }
-    connection
-        .sql(statement)
-        .batch(&lookups)
-        .optional_text(filter.state)
-        .optional_text(filter.right)
-        .optional_text(filter.due_before)
-        .text(filter.after.map_or_else(String::new, |id| id.to_string()))
-        .integer(limit)
-        .rows()
-        .await?
-        .iter()
-        .map(Request::read)
-        .collect()
-}
-
 /// Files requests under keyed hashes of their identifiers.
 ///
 /// # Errors
@@ -466,19 +402,5 @@ pub async fn to_forget(
         .await?
         .iter()
         .map(|row| row.parsed(0, "requests.id"))
-        .collect()
-}
-
-/// How many requests are in each state.
-///
-/// # Errors
-/// If the database fails.
-pub async fn count_by_state(connection: &mut Connection) -> Result<Vec<(RequestState, u64)>, StoreError> {
-    connection
-        .sql(sql!("SELECT state, CAST(count(*) AS BIGINT) FROM requests GROUP BY state"))
-        .rows()
-        .await?
-        .iter()
-        .map(|row| Ok((row.parsed(0, "requests.state")?, row.count(1)?)))
         .collect()
 }

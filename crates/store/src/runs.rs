@@ -244,20 +244,3 @@ pub async fn count_attention(
         .map(|row| Ok((row.parsed(0, "runs.request_id")?, row.count(1)?)))
         .collect()
 }
-
-/// How many open runs are in each status.
-///
-/// # Errors
-/// If the database fails.
-pub async fn count_by_status(connection: &mut Connection) -> Result<Vec<(RunStatus, u64)>, StoreError> {
-    connection
-        .sql(sql!(
-            "SELECT status, CAST(count(*) AS BIGINT) FROM runs
-             WHERE status IN ('not_started', 'processing', 'attention') GROUP BY status"
-        ))
-        .rows()
-        .await?
-        .iter()
-        .map(|row| Ok((row.parsed(0, "runs.status")?, row.count(1)?)))
-        .collect()
-}

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::audit::{self, NewEvent, Stream};
 use crate::connection::Connection;
+use crate::counts::{Counted, Tally};
 use crate::error::StoreError;
 use crate::keyring::Keyring;
 use std::sync::Arc;
@@ -18,11 +19,19 @@ pub struct Unit {
     environment: Environment,
     keyring: Arc<Keyring>,
     events: Vec<NewEvent>,
+    tally: Tally,
+}
+
+/// How far a unit has come: what it gathers after this can be taken back.
+#[derive(Debug)]
+pub(crate) struct Mark {
+    events: usize,
+    tally: Tally,
 }
 
 impl Unit {
     pub(crate) fn new(connection: Connection, environment: Environment, keyring: Arc<Keyring>) -> Self {
-        Self { connection, environment, keyring, events: Vec::new() }
+        Self { connection, environment, keyring, events: Vec::new(), tally: Tally::default() }
     }
 
     /// The connection, for reading and writing.
@@ -69,23 +78,39 @@ impl Unit {
         });
     }
 
+    /// Counts what the unit moves: from where it was counted, if it was, to where it is counted from now on.
+    pub fn count(&mut self, from: Option<Counted>, to: Counted) {
+        if let Some(from) = from {
+            self.tally.add(from, -1);
+        }
+        self.tally.add(to, 1);
+    }
+
     /// Closes the connection properly: the last one to a SQLite file takes the write-ahead log with it.
     pub(crate) async fn close(self) {
         self.connection.close().await;
     }
 
-    pub(crate) fn recorded(&self) -> usize {
-        self.events.len()
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { events: self.events.len(), tally: self.tally.clone() }
     }
 
-    pub(crate) fn forget_events_after(&mut self, length: usize) {
-        self.events.truncate(length);
+    pub(crate) fn go_back_to(&mut self, mark: Mark) {
+        self.events.truncate(mark.events);
+        self.tally = mark.tally;
     }
 
-    /// Writes the recorded events; the last thing before commit, because it holds the log until then.
+    pub(crate) fn forget_everything(&mut self) {
+        self.events.clear();
+        self.tally = Tally::default();
+    }
+
+    /// Writes the recorded events and what they changed of the counts; the last thing before commit, because it holds the
+    /// log until then.
     pub(crate) async fn append_events(&mut self) -> Result<(), StoreError> {
         let events = std::mem::take(&mut self.events);
-        audit::append(&mut self.connection, &self.keyring, events).await
+        audit::append(&mut self.connection, &self.keyring, events).await?;
+        std::mem::take(&mut self.tally).write(&mut self.connection).await
     }
 }
 

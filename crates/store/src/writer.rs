@@ -130,7 +130,7 @@ async fn run(mut unit: Unit, mut entries: mpsc::Receiver<Entry>, stop: &Notify, 
                 tracing::error!(%error, "a group of units could not be committed; nothing of it was kept");
                 // The connection may stand inside a transaction or not; either way it must start afresh.
                 let _ = unit.connection().run("ROLLBACK").await;
-                unit.forget_events_after(0);
+                unit.forget_everything();
                 let reason = error.to_string();
                 for Member { committed, .. } in members {
                     let _ = committed.send(Err(StoreError::NotWritten(reason.clone())));
@@ -152,7 +152,7 @@ async fn group(
     let mut next = Some(joined(members, first));
     unit.connection().run("BEGIN IMMEDIATE").await?;
     while let Some(job) = next.take() {
-        let kept_events = unit.recorded();
+        let mark = unit.mark();
         unit.connection().run("SAVEPOINT unit").await?;
         // What failed before, failed with another group.
         unit.connection().take_failed();
@@ -160,7 +160,7 @@ async fn group(
         let failed = unit.connection().take_failed();
         if failed || !matches!(keep, Ok(true)) {
             unit.connection().run("ROLLBACK TO unit").await?;
-            unit.forget_events_after(kept_events);
+            unit.go_back_to(mark);
         }
         unit.connection().run("RELEASE unit").await?;
         // A unit that gave an error of its own hears that one.

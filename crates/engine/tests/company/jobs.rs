@@ -194,7 +194,7 @@ async fn twenty_thousand_identifiers_go_out_in_calls_that_the_vendor_takes(datab
         }));
         request
     });
-    let created = company.casework.create_requests(&operator(), asked.collect()).await.unwrap();
+    let created = company.casework.create_requests(&operator(), asked.collect(), None).await.unwrap();
     let ids: Vec<RequestId> = created.into_iter().map(Result::unwrap).collect();
     company.engine.work_until_idle().await;
     let regulations = company.sandbox.segment_config().regulations();

@@ -294,7 +294,7 @@ async fn the_same_person_asks_twice_only_if_it_is_meant(database: TestDatabase) 
     // In one call, too.
     let mut both = vec![asking(Right::Access, "jo+shop@example.test", false); 2];
     both.push(meant);
-    let created = company.casework.create_requests(&operator(), both).await.unwrap();
+    let created = company.casework.create_requests(&operator(), both, None).await.unwrap();
     assert!(created[0].is_ok() && created[2].is_ok());
     assert!(matches!(created[1], Err(CaseworkError::Duplicate { .. })));
     company.work().await;

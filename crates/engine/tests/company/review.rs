@@ -155,7 +155,7 @@ async fn only_an_administrator_lets_a_request_skip_the_review(database: TestData
     let refused = company.casework.create_request(&agent(), asking(Right::Access, ANA, false), None).await;
     assert!(matches!(refused, Err(CaseworkError::ReviewRequired)));
     let many = vec![asking(Right::Access, ANA, false)];
-    let refused = company.casework.create_requests(&agent(), many).await.unwrap();
+    let refused = company.casework.create_requests(&agent(), many, None).await.unwrap();
     assert!(matches!(refused[0], Err(CaseworkError::ReviewRequired)));
     assert_eq!(company.dump().await, before);
     let id = company.casework.create_request(&agent(), asking(Right::Access, ANA, true), None).await.unwrap();

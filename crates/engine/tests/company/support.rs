@@ -388,7 +388,7 @@ impl Company {
     /// Asks for many people in one call.
     pub(crate) async fn ask_for_all(&self, right: Right, emails: &[String]) -> Vec<RequestId> {
         let asked = emails.iter().map(|email| asking(right, email, false)).collect();
-        let created = self.casework.create_requests(&operator(), asked).await.unwrap();
+        let created = self.casework.create_requests(&operator(), asked, None).await.unwrap();
         created.into_iter().map(Result::unwrap).collect()
     }
 
@@ -491,6 +491,23 @@ impl Company {
         self.database.raw().await.dump().await
     }
 
+    /// What units counted is what there is.
+    async fn counts_are_true(&self) {
+        let mut raw = self.database.raw().await;
+        for (thing, column, counted) in [
+            ("requests", "state", "true"),
+            ("runs", "status", "status IN ('not_started', 'processing', 'attention')"),
+        ] {
+            let there = format!(
+                "SELECT {column} || ' ' || count(*) FROM {thing} WHERE {counted} GROUP BY {column} ORDER BY 1"
+            );
+            let kept = format!(
+                "SELECT word || ' ' || amount FROM counts WHERE thing = '{thing}' AND amount <> 0 ORDER BY 1"
+            );
+            assert_eq!(raw.texts(kept).await, raw.texts(there).await, "{thing}");
+        }
+    }
+
     /// Claims what is due, as a worker does; whoever drops it is a worker that died.
     pub(crate) async fn claim(&self) -> Claimed {
         let lane = self.connection.stored.id.to_string();
@@ -504,6 +521,7 @@ impl Company {
     }
 
     pub(crate) async fn audit_is_whole(&self) -> bool {
+        self.counts_are_true().await;
         self.casework.verify_audit(&operator(), None).await.unwrap().valid
     }
 }

@@ -9,12 +9,15 @@ use habeas_domain::{IdentifierType, MailId, RequestId, Right, RunId};
 use jiff::civil::Date;
 
 use super::connections::identifier;
+use super::import::Import;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RequestsCommand {
     /// Take a request in
     Create(NewRequest),
-    /// List requests, oldest first
+    /// Take many requests in from a CSV file: checked as a whole first, resumable
+    Import(Import),
+    /// List requests, oldest first; with --due-before the nearest due date first
     List(RequestList),
     /// Show a request with its runs
     Show {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
-use super::{Call, Streamed};
+use super::{Call, IDEMPOTENCY_KEY, Streamed};
 use crate::cli::Global;
 use crate::configuration::Configuration;
 use crate::data_directory::DataDirectory;
@@ -54,6 +54,9 @@ impl Direct {
         let mut request = Request::builder().method(call.method.clone()).uri(call.path_and_query());
         if let Some(accept) = call.accept {
             request = request.header(ACCEPT, accept);
+        }
+        if let Some(key) = &call.idempotency_key {
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         let mut body = Body::empty();
         if let Some(given) = &call.body {

@@ -15,6 +15,7 @@ pub(crate) struct Problem {
     title: String,
     detail: Option<String>,
     code: String,
+    status: u16,
     errors: Vec<FieldProblem>,
     missing: Vec<MissingPermission>,
     allowed: Vec<String>,
@@ -50,18 +51,23 @@ impl Problem {
     /// What an answer that is no success says.
     pub(super) fn of(answer: &Answer) -> Self {
         let document: Value = serde_json::from_slice(answer.bytes()).unwrap_or_default();
-        match Self::deserialize(&document) {
-            Ok(problem) if !problem.title.is_empty() => Self { document, ..problem },
-            _ => Self::of_somebody_else(answer),
-        }
+        let problem = Self::of_document(document);
+        if problem.title.is_empty() { Self::of_somebody_else(answer) } else { problem }
+    }
+
+    /// A problem that stands in an answer; without a title if it is none.
+    pub(crate) fn of_document(document: Value) -> Self {
+        let problem = Self::deserialize(&document).unwrap_or_default();
+        Self { document, ..problem }
     }
 
     /// An answer that is no problem document.
     fn of_somebody_else(answer: &Answer) -> Self {
         let title = format!("the server answered {}", answer.status());
         let detail = "The answer does not say why. Is this a Habeas server?";
+        let status = answer.status().as_u16();
         let document = json!({"title": title, "detail": detail, "code": null});
-        Self { title, detail: Some(detail.to_owned()), document, ..Self::default() }
+        Self { title, detail: Some(detail.to_owned()), status, document, ..Self::default() }
     }
 
     /// As the API sent it.
@@ -72,6 +78,16 @@ impl Problem {
     /// The code that tells this problem from others.
     pub(crate) fn code(&self) -> &str {
         &self.code
+    }
+
+    /// Whether the same call may be answered differently later.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.status >= 500 || matches!(self.code.as_str(), "idempotency_race" | "rate_limited")
+    }
+
+    /// What happened, in one line.
+    pub(crate) fn detail(&self) -> &str {
+        self.detail.as_deref().unwrap_or(&self.title)
     }
 
     /// The fields that cannot be used.

@@ -7,7 +7,7 @@ use futures::TryStreamExt as _;
 use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use url::{Host, Url};
 
-use super::{Call, Streamed};
+use super::{Call, IDEMPOTENCY_KEY, Streamed};
 use crate::data_directory::SocketPath;
 use crate::ending::Usage;
 
@@ -60,6 +60,9 @@ impl Remote {
         let mut request = self.http.request(call.method.clone(), address);
         if let Some(accept) = call.accept {
             request = request.header(ACCEPT, accept);
+        }
+        if let Some(key) = &call.idempotency_key {
+            request = request.header(IDEMPOTENCY_KEY, key);
         }
         if let Some(body) = &call.body {
             request = request.header(CONTENT_TYPE, &body.media_type).body(body.bytes.clone());

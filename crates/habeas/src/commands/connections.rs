@@ -18,6 +18,7 @@ use crate::cli::{ConnectionDetails, ConnectionsCommand, Global};
 use crate::client::{Call, Client};
 use crate::ending::{Ending, Usage};
 use crate::output::{self, Table, text};
+pub(super) use guided::ask;
 
 pub(super) async fn run(global: &Global, command: ConnectionsCommand) -> anyhow::Result<Ending> {
     match command {

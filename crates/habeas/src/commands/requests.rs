@@ -2,6 +2,7 @@
 
 mod answer;
 mod evidence;
+mod import;
 mod package;
 mod plan;
 
@@ -19,6 +20,10 @@ use crate::progress;
 
 pub(super) async fn run(global: &Global, command: RequestsCommand) -> anyhow::Result<Ending> {
     use RequestsCommand as R;
+    let command = match command {
+        R::Import(arguments) => return import::run(global, arguments).await,
+        other => other,
+    };
     // Before anything is opened: a command line that cannot be used must leave no trace.
     let body = match &command {
         R::Create(new) => Some(body(new)?),
@@ -31,6 +36,8 @@ pub(super) async fn run(global: &Global, command: RequestsCommand) -> anyhow::Re
                 let call = Call::post(&["requests"]).body(body.unwrap_or_default());
                 moves.carry_out(call, new.waiting).await
             }
+            // Above: it reads its file before anything is opened.
+            R::Import(_) => Ok(Ending::Done),
             R::List(wanted) => list(global, client, wanted).await,
             R::Show { id, waiting } => match waiting.seconds() {
                 Some(limit) => progress::wait(global, client, &id.to_string(), limit).await,

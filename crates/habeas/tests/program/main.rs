@@ -10,6 +10,7 @@ mod cluster;
 mod commands;
 mod connections;
 mod declared_connections;
+mod imports;
 mod killed;
 mod moving;
 mod outages;

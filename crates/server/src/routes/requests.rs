@@ -30,7 +30,7 @@ use crate::wait;
 /// The header that makes a creation happen once.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Requests in the order in which they were taken in.
+/// Requests in the order in which they were taken in; with `due_before` the nearest due date first.
 #[utoipa::path(
     get, path = "/api/v1/requests", tag = "requests", params(RequestQuery),
     responses((status = OK, body = Page<RequestShape>))
@@ -82,7 +82,8 @@ pub(crate) async fn create_request(
     Ok((StatusCode::CREATED, [(LOCATION, location)], shown(&state, &actor, id).await?))
 }
 
-fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+/// The key of a call that has one.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(key) = headers.get(IDEMPOTENCY_KEY) else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
     let message = "must have 1 to 255 printable ASCII characters";

@@ -76,7 +76,7 @@ fn date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Date>, D::E
 pub(crate) struct BulkItemShape {
     /// Its place in what was sent, from 0.
     pub(crate) index: usize,
-    /// Its id, if it was taken in.
+    /// Its id, if it was taken in. A dry run gives none, unless it was under this `Idempotency-Key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<String>,
     /// Why it was not.
@@ -91,6 +91,17 @@ pub(crate) struct BulkItemShape {
 pub(crate) struct BulkResultShape {
     /// One per request.
     pub(crate) items: Vec<BulkItemShape>,
+    /// Whether nothing was written: then what has no problem would be taken in.
+    pub(crate) dry_run: bool,
+}
+
+/// How many requests are taken in.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct BulkQuery {
+    /// Check everything, also for duplicates, and write nothing.
+    pub(crate) dry_run: Option<bool>,
 }
 
 /// A request.
@@ -234,7 +245,7 @@ pub(crate) struct RequestQuery {
     state: Option<RequestStateWord>,
     /// Only those of this right.
     right: Option<RightWord>,
-    /// Only open ones due before this date.
+    /// Only open ones due before this date, the nearest date first.
     #[serde(default, deserialize_with = "date")]
     #[param(value_type = Option<String>, format = Date)]
     due_before: Option<Date>,

@@ -118,6 +118,35 @@ async fn lists_are_filtered_and_paged() {
 }
 
 #[tokio::test]
+async fn what_is_due_comes_by_its_date_and_in_pages() {
+    let world = World::with_shop().await;
+    let mut ids = Vec::new();
+    for day in ["20", "10", "15", "10"] {
+        let received_at = format!("2026-05-{day}T09:00:00Z");
+        ids.push(world.request(json!({"received_at": received_at, "force": true})).await);
+    }
+    let mut expected = vec![&ids[2], &ids[0]];
+    let mut earliest = vec![&ids[1], &ids[3]];
+    earliest.sort();
+    expected.splice(0..0, earliest);
+    let (mut seen, mut cursors) = (Vec::new(), Vec::new());
+    let mut path = "/requests?due_before=2027-01-01&limit=1".to_owned();
+    loop {
+        let page = world.get(&path).await.good();
+        seen.push(page["items"][0]["id"].as_str().unwrap().to_owned());
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        path = format!("/requests?due_before=2027-01-01&limit=1&cursor={cursor}");
+        cursors.push(cursor.to_owned());
+    }
+    assert_eq!(seen.iter().collect::<Vec<_>>(), expected);
+    // A cursor leads on in a list of its own kind only.
+    world.get(&format!("/requests?cursor={}", cursors[0])).await.refused(422, "validation");
+    let by_id = world.get("/requests?limit=1").await.good()["next_cursor"].as_str().unwrap().to_owned();
+    let other = world.get(&format!("/requests?due_before=2027-01-01&cursor={by_id}")).await;
+    assert_eq!(other.refused(422, "validation")["errors"][0]["field"], "cursor");
+}
+
+#[tokio::test]
 async fn a_persons_requests_are_found_by_what_finds_the_person() {
     let world = World::with_shop().await;
     let id = world

@@ -1,11 +1,9 @@
 //! Requests and the index of their identifiers.
 
-use std::collections::BTreeMap;
-
 use habeas_domain::lifecycle::{Outcome, RequestState};
 use habeas_domain::reason::{HoldReason, Relationship};
 use habeas_domain::{IdentifierType, RequestId, Right};
-use habeas_store::requests::{self, Filter, Forgetting, Request};
+use habeas_store::requests::{self, Filter, Forgetting, Position, Request};
 use habeas_testing::{TestDatabase, on_both_databases};
 use jiff::civil::date;
 
@@ -19,7 +17,7 @@ on_both_databases![
     identifiers_find_their_requests,
     open_requests_of_the_same_subject_are_found,
     forgetting_comes_due,
-    states_are_counted,
+    every_state_and_right_is_listed,
 ];
 
 fn ids(requests: &[Request]) -> Vec<RequestId> {
@@ -125,8 +123,8 @@ async fn lists_are_filtered_and_paged(database: TestDatabase) {
         async |filter: Filter, limit| ids(&requests::list(&mut reader, &filter, limit).await.unwrap());
     assert_eq!(listed(Filter::default(), 100).await, all);
     assert_eq!(listed(Filter::default(), 2).await, all[..2]);
-    assert_eq!(listed(Filter { after: Some(all[1]), ..Filter::default() }, 3).await, all[2..5]);
-    assert_eq!(listed(Filter { after: Some(all[5]), ..Filter::default() }, 3).await, []);
+    assert_eq!(listed(Filter { after: Some(all[1].into()), ..Filter::default() }, 3).await, all[2..5]);
+    assert_eq!(listed(Filter { after: Some(all[5].into()), ..Filter::default() }, 3).await, []);
     let by_state = Filter { state: Some(RequestState::Review), ..Filter::default() };
     assert_eq!(listed(by_state, 100).await, [all[2]]);
     let by_right = Filter { right: Some(Right::Deletion), ..Filter::default() };
@@ -217,13 +215,50 @@ async fn forgetting_comes_due(database: TestDatabase) {
     assert_eq!(due(Forgetting::Case, after, 10).await, [all[1]]);
 }
 
-async fn states_are_counted(database: TestDatabase) {
+async fn every_state_and_right_is_listed(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
-    assert!(requests::count_by_state(&mut fixture.reader().await).await.unwrap().is_empty());
-    let mut rows = fixture.requests(3);
-    rows[2].state = RequestState::Closed;
-    keep!(fixture, |unit| requests::insert(unit.connection(), &rows).await);
-    let counts: BTreeMap<_, _> =
-        requests::count_by_state(&mut fixture.reader().await).await.unwrap().into_iter().collect();
-    assert_eq!(counts, BTreeMap::from([(RequestState::Collecting, 2), (RequestState::Closed, 1)]));
+    let mut rows = Vec::new();
+    for state in RequestState::ALL {
+        for right in Right::ALL {
+            let mut request = fixture.request();
+            (request.state, request.right) = (*state, *right);
+            rows.push(request);
+        }
+    }
+    // In another order than they came in.
+    for (number, request) in rows.iter_mut().enumerate() {
+        request.due_on = date(2026, 7, 1) + jiff::Span::new().days(i64::try_from((number * 7) % 5).unwrap());
+    }
+    let inserted = rows.clone();
+    keep!(fixture, |unit| requests::insert(unit.connection(), &inserted).await);
+    let mut reader = fixture.reader().await;
+    let states = std::iter::once(None).chain(RequestState::ALL.iter().copied().map(Some));
+    for state in states {
+        for right in std::iter::once(None).chain(Right::ALL.iter().copied().map(Some)) {
+            for due_before in [None, Some(date(2026, 7, 4))] {
+                let mut expected: Vec<_> = rows
+                    .iter()
+                    .filter(|one| state.is_none_or(|state| one.state == state))
+                    .filter(|one| right.is_none_or(|right| one.right == right))
+                    .filter(|one| {
+                        due_before.is_none_or(|day| one.due_on < day && one.state != RequestState::Closed)
+                    })
+                    .collect();
+                if due_before.is_some() {
+                    expected.sort_by_key(|one| (one.due_on, one.id));
+                }
+                let expected: Vec<RequestId> = expected.into_iter().map(|one| one.id).collect();
+                let mut listed = Vec::new();
+                let mut after = None;
+                loop {
+                    let filter = Filter { state, right, due_before, lookups: None, after };
+                    let page = requests::list(&mut reader, &filter, 2).await.unwrap();
+                    let Some(last) = page.last() else { break };
+                    after = Some(Position { due_on: due_before.map(|_| last.due_on), id: last.id });
+                    listed.extend(ids(&page));
+                }
+                assert_eq!(listed, expected, "{state:?} {right:?} {due_before:?}");
+            }
+        }
+    }
 }

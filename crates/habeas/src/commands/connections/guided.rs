@@ -151,7 +151,7 @@ fn ask_for(setting: &Value) -> anyhow::Result<String> {
     }
 }
 
-pub(super) fn ask(question: &str) -> anyhow::Result<String> {
+pub(in crate::commands) fn ask(question: &str) -> anyhow::Result<String> {
     let mut stderr = io::stderr().lock();
     write!(stderr, "{question}: ")?;
     stderr.flush()?;
