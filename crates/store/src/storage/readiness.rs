@@ -36,6 +36,8 @@ impl Readiness {
         let now = environment.clock().monotonic();
         if let Some((at, outcome)) = &*seen
             && now.saturating_sub(*at) < BELIEVED
+            // Work that failed, or went well again, knows better.
+            && outcome.is_err() == self.place.health().is_in_trouble()
         {
             return outcome.clone();
         }
