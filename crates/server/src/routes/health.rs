@@ -29,8 +29,9 @@ pub(crate) async fn alive() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// Whether calls can be served: the database answers and belongs to the keys, and the storage of large contents can be
-/// used.
+/// Whether calls can be served.
+///
+/// The database answers and belongs to the keys, and the storage of large contents can be used.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = OK, body = Health)))]
 pub(crate) async fn ready(State(state): State<ServerState>) -> Result<Json<Health>, Problem> {
     let Err(error) = state.casework.ready().await else { return Ok(Json(Health { status: "ready" })) };

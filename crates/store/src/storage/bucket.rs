@@ -69,14 +69,21 @@ impl fmt::Debug for Access {
     }
 }
 
+/// The objects in a bucket, reached in two ways.
+pub(super) struct Opened {
+    /// With all the time that the operator grants.
+    pub(super) work: Arc<dyn ObjectStore>,
+    /// For somebody who does not wait long.
+    pub(super) looking: Arc<dyn ObjectStore>,
+}
+
 impl Bucket {
-    /// The objects in it, for work, and the same objects for somebody who does not wait long.
-    pub(super) fn open(&self) -> Result<(Arc<dyn ObjectStore>, Arc<dyn ObjectStore>), StorageError> {
+    pub(super) fn open(&self) -> Result<Opened, StorageError> {
         let work = self.client(self.timeout, 3)?.build()?;
         let looking = self.client(self.timeout.min(LOOKING), 1)?;
         // One set of credentials: what a role gave is fetched once.
         let looking = looking.with_credentials(Arc::clone(work.credentials())).build()?;
-        Ok((self.within(work)?, self.within(looking)?))
+        Ok(Opened { work: self.within(work)?, looking: self.within(looking)? })
     }
 
     fn within(&self, objects: AmazonS3) -> Result<Arc<dyn ObjectStore>, StorageError> {

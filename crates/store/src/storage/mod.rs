@@ -75,9 +75,9 @@ impl Storage {
     /// # Errors
     /// If the settings contradict themselves.
     pub fn in_bucket(bucket: &Bucket) -> Result<Self, StorageError> {
-        let (work, looking) = bucket.open()?;
-        let place = Place::new(work, bucket::MOST_PARTS);
-        let readiness = Readiness::new(place.through(looking));
+        let opened = bucket.open()?;
+        let place = Place::new(opened.work, bucket::MOST_PARTS);
+        let readiness = Readiness::new(place.through(opened.looking));
         Ok(Self { place, readiness, directory: None })
     }
 

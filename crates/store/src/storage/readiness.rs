@@ -22,7 +22,13 @@ const PROBE: &str = "probe";
 pub(super) struct Readiness {
     /// Gives up sooner than the work does, because whoever asks does not wait long.
     place: Place,
-    seen: Arc<Mutex<Option<(Duration, Result<(), StorageError>)>>>,
+    seen: Arc<Mutex<Option<Seen>>>,
+}
+
+/// What a look showed, and when.
+struct Seen {
+    at: Duration,
+    outcome: Result<(), StorageError>,
 }
 
 impl Readiness {
@@ -34,7 +40,7 @@ impl Readiness {
         // Whoever asks meanwhile waits for the same look.
         let mut seen = self.seen.lock().await;
         let now = environment.clock().monotonic();
-        if let Some((at, outcome)) = &*seen
+        if let Some(Seen { at, outcome }) = &*seen
             && now.saturating_sub(*at) < BELIEVED
             // Work that failed, or went well again, knows better.
             && outcome.is_err() == self.place.health().is_in_trouble()
@@ -42,7 +48,7 @@ impl Readiness {
             return outcome.clone();
         }
         let outcome = self.look(seen.is_none()).await;
-        *seen = Some((now, outcome.clone()));
+        *seen = Some(Seen { at: now, outcome: outcome.clone() });
         outcome
     }
 

@@ -49,7 +49,7 @@ impl In {
                 let server = S3Server::start();
                 let bucket = bucket(&server);
                 let storage = Storage::in_bucket(&bucket).unwrap();
-                let (outside, _) = bucket.open().unwrap();
+                let outside = bucket.open().unwrap().work;
                 Lying { storage, outside, _directory: None, _server: Some(server) }
             }
         }
