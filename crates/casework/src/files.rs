@@ -18,7 +18,7 @@ use crate::error::CaseworkError;
 use crate::work::{Finding, Report};
 
 /// Bytes of a file that still lies in its record.
-const LARGEST_IN_A_RECORD: usize = 256 << 10;
+pub(crate) const LARGEST_IN_A_RECORD: usize = 256 << 10;
 
 /// A record as it is kept: what was found, with its file in the record or in the storage.
 #[derive(Clone, Serialize, Deserialize)]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use futures::StreamExt as _;
 use habeas_domain::{Actor, MailId, RequestId};
 use habeas_store::audit::Stream;
 use habeas_store::mails::About;
@@ -17,6 +18,8 @@ use crate::error::CaseworkError;
 
 /// Requests forgotten in one unit.
 const BATCH: i64 = 200;
+/// Objects that are removed from the storage side by side.
+const REMOVALS_AT_ONCE: usize = 8;
 /// Hours after which what was begun in the storage is not finished any more.
 const UNFINISHED_HOURS: i64 = 24;
 /// Hours for which an `Idempotency-Key` is remembered.
@@ -109,15 +112,29 @@ impl Casework {
         let mut reader = self.store.reader().await?;
         let found = objects::to_sweep(&mut reader, abandoned, BATCH).await?;
         drop(reader);
-        for id in &found {
-            self.storage.delete(*id).await?;
+        let mut swept = Vec::new();
+        let mut outcome = Ok(());
+        let mut removing = futures::stream::iter(found)
+            .map(|id| async move { self.storage.delete(id).await.map(|()| id) })
+            .buffer_unordered(REMOVALS_AT_ONCE);
+        while let Some(removed) = removing.next().await {
+            match removed {
+                Ok(id) => swept.push(id),
+                // What is left is tried again; what is gone is noted all the same.
+                Err(error) => {
+                    outcome = Err(error);
+                    break;
+                }
+            }
         }
-        let (swept, count) = (found.clone(), found.len());
+        drop(removing);
+        let count = swept.len();
         if count > 0 {
             self.store
                 .write(move |unit| Box::pin(async move { objects::remove(unit.connection(), swept).await }))
                 .await?;
         }
+        outcome?;
         Ok(count)
     }
 }

@@ -181,6 +181,16 @@ impl Casework {
         &self.storage
     }
 
+    /// Proves that database and storage answer, within a few seconds; may be asked often.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub async fn ready(&self) -> Result<(), CaseworkError> {
+        self.store.ready().await?;
+        self.storage.ready(self.store.environment()).await?;
+        Ok(())
+    }
+
     /// What the company says about itself.
     #[must_use]
     pub fn company(&self) -> &Company {

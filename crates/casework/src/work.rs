@@ -24,6 +24,7 @@ use crate::Casework;
 use crate::changes::Changes;
 use crate::details::RunFailure;
 use crate::error::CaseworkError;
+use crate::files::LARGEST_IN_A_RECORD;
 use crate::mails::{self, OutgoingMail};
 
 pub(crate) use sealer::Sealer;
@@ -203,9 +204,19 @@ impl Report {
         Self { assignment, parts: vec![Part { runs, finding }] }
     }
 
+    /// Whether it brings files that lie in the storage and not in the database.
+    #[must_use]
+    pub fn has_large_files(&self) -> bool {
+        self.files().any(|bytes| bytes > LARGEST_IN_A_RECORD)
+    }
+
     /// The bytes of the files that it brings.
     #[must_use]
     pub fn weight(&self) -> usize {
+        self.files().sum()
+    }
+
+    fn files(&self) -> impl Iterator<Item = usize> {
         self.parts
             .iter()
             .filter_map(|part| match &part.finding {
@@ -215,7 +226,6 @@ impl Report {
             .flatten()
             .filter_map(|record| record.file.as_ref())
             .map(|file| file.bytes.len())
-            .sum()
     }
 }
 

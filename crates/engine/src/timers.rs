@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use jiff::SignedDuration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::Engine;
@@ -27,6 +28,8 @@ impl Engine {
     /// once more.
     pub(crate) async fn reconcile(self, stop: CancellationToken) {
         let clock = Arc::clone(self.environment().clock());
+        // Beside the seals: a storage that is slow or gone must not hold them up. What a stop breaks off is swept later.
+        let mut forgetting = JoinSet::new();
         for round in 1_u64.. {
             if round % Self::rounds_between_signs(BETWEEN_SEALS) == 1 {
                 self.give_sign_of_life().await;
@@ -46,8 +49,10 @@ impl Engine {
             if round % SEALS_PER_CHECKPOINT == 0 {
                 self.copy_back().await;
             }
-            if round % SEALS_PER_FORGETTING == 0 {
-                self.forget().await;
+            drop(forgetting.try_join_next());
+            if round % SEALS_PER_FORGETTING == 0 && forgetting.is_empty() {
+                let engine = self.clone();
+                forgetting.spawn(async move { engine.forget().await });
             }
         }
     }

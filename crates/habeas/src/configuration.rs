@@ -6,6 +6,7 @@ mod company;
 mod layers;
 mod mail;
 mod reader;
+mod storage;
 mod values;
 
 #[cfg(test)]
@@ -26,6 +27,7 @@ use ipnet::IpNet;
 
 use layers::Layers;
 use reader::Reader;
+pub(crate) use storage::StorageChoice;
 pub(crate) use values::PreviousKey;
 
 /// The commented file that documents every key.
@@ -50,7 +52,7 @@ pub(crate) struct Configuration {
     /// Whose `X-Forwarded-For` is believed.
     pub(crate) trusted_proxies: Vec<IpNet>,
     /// Where large contents lie.
-    pub(crate) storage: PathBuf,
+    pub(crate) storage: StorageChoice,
     /// How mails leave.
     pub(crate) mail: MailSettings,
     pub(crate) integrations: BTreeMap<String, IntegrationOptions>,
@@ -158,7 +160,7 @@ impl Configuration {
         let require_verification = reader.required("intake.require_verification", values::SWITCH);
         let public_url = reader.optional("server.public_url", values::PUBLIC_URL);
         let trusted_proxies = reader.list("server.trusted_proxies", values::NETWORK);
-        let storage = reader.required("storage.url", values::STORAGE);
+        let storage = storage::read(reader, data);
         let lease = lease.map(Duration::from_secs);
         let mail = mail::read(reader, lease);
         let team = reader.optional("mail.team", values::MAILBOX);
@@ -195,7 +197,7 @@ impl Configuration {
             },
             public_url,
             trusted_proxies,
-            storage: storage?.placed_in(data, reader),
+            storage: storage?,
             mail: mail?,
             integrations,
             without_effect: reader.without_effect(),

@@ -5,19 +5,19 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use axum::Router;
-use habeas_casework::{Casework, CaseworkSettings};
+use habeas_casework::{Casework, CaseworkError, CaseworkSettings};
 use habeas_engine::mailer::{Mailer, mailer};
 use habeas_engine::{Engine, EngineOptions, Vendors};
 use habeas_environment::Environment;
 use habeas_integrations::Catalogue;
 use habeas_server::{ServerOptions, ServerState};
 use habeas_store::moving::{Moved, Route, Watch, move_installation};
-use habeas_store::storage::Storage;
+use habeas_store::storage::{Storage, StorageError};
 use habeas_store::{Database, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::configuration::Configuration;
+use crate::configuration::{Configuration, StorageChoice};
 use crate::data_directory::{DataDirectory, Lock};
 use crate::master_key;
 
@@ -53,7 +53,11 @@ impl Installation {
         let workers = configuration.workers;
         let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &integrations, workers.lease)?;
         let connectors: Arc<Vendors> = Arc::clone(&vendors);
-        let storage = Storage::open(&configuration.storage).context("`storage.url` cannot be used")?;
+        let storage = match &configuration.storage {
+            StorageChoice::Directory(directory) => Storage::open(directory),
+            StorageChoice::Bucket(bucket) => Storage::in_bucket(bucket),
+        };
+        let storage = storage.context("`[storage]` cannot be used")?;
         let mailer =
             mailer(&configuration.mail, data_directory, &environment).context("`[mail]` cannot be used")?;
         if !mailer.delivers() {
@@ -92,9 +96,14 @@ impl Installation {
         habeas_server::local_router(self.server.clone())
     }
 
-    /// Proves that everything that is needed answers.
+    /// Proves that everything that is needed answers. A storage that is only away is waited for at work: most of it needs
+    /// none, and `GET /readyz` says so meanwhile.
     pub(crate) async fn ready(&self) -> anyhow::Result<()> {
-        Ok(self.casework.store().ready().await?)
+        match self.casework.ready().await {
+            Err(CaseworkError::Storage(error)) if !matches!(*error, StorageError::Refused(_)) => Ok(()),
+            Err(error @ CaseworkError::Storage(_)) => Err(error).context("`[storage]` cannot be used"),
+            other => Ok(other?),
+        }
     }
 
     /// Runs the workers until `stop`, or until the handle is dropped.

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::cli::{Global, Serve, Worker};
 use crate::client;
-use crate::configuration::{Configuration, Workers};
+use crate::configuration::{Configuration, StorageChoice, Workers};
 use crate::data_directory::{DataDirectory, SocketPath};
 use crate::ending::{Ending, Usage};
 use crate::installation::{self, Installation};
@@ -73,6 +73,12 @@ pub(crate) async fn worker(global: &Global, arguments: &Worker) -> anyhow::Resul
         bail!(Usage::new(
             "a worker with 0 workers would do nothing; give --workers or workers.count above 0"
         ));
+    }
+    if matches!(configuration.storage, StorageChoice::Directory(_)) {
+        tracing::warn!(
+            "`storage.url` names a directory; the server must see the same one, or packages made here cannot be \
+             fetched there (on several machines use a bucket, s3://BUCKET/PREFIX)"
+        );
     }
     // No lock: several workers share one configuration, and they keep nothing in the data directory.
     let installation =

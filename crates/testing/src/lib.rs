@@ -23,6 +23,7 @@ mod archive;
 mod mail_server;
 mod postgres;
 mod raw;
+mod s3_server;
 
 use habeas_environment::{Environment, TestClock};
 use habeas_store::{Database, Keyring, MasterKey, Store};
@@ -31,6 +32,7 @@ use tempfile::TempDir;
 pub use archive::unpack;
 pub use mail_server::{MailServer, ReceivedMail};
 pub use raw::RawConnection;
+pub use s3_server::S3Server;
 
 /// When every test's clock starts: a Monday, in the European summer.
 pub const START: &str = "2026-06-01T09:00:00Z";

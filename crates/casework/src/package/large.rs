@@ -126,8 +126,14 @@ impl Casework {
             writer.write(&piece).await?;
         }
         let written = making.await.map_err(|_| StoreError::UnitBroken)?.map_err(|error| {
-            tracing::error!(request = %id, %error, "a package could not be made");
-            StoreError::Corrupt("records.content")
+            // A file that cannot be read says more than that the package could not be made.
+            match error.downcast::<StorageError>() {
+                Ok(error) => CaseworkError::from(error),
+                Err(error) => {
+                    tracing::error!(request = %id, %error, "a package could not be made");
+                    StoreError::Corrupt("records.content").into()
+                }
+            }
         })?;
         writer.finish().await?;
         Ok(written)

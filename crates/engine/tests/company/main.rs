@@ -7,6 +7,7 @@
 mod support;
 
 mod behaviour;
+mod bucket;
 mod certificates;
 mod clock;
 mod connections;

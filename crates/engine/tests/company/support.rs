@@ -281,6 +281,11 @@ impl Company {
         Self::with_outside(database, setup, outside).await
     }
 
+    /// A company whose large contents lie in a storage.
+    pub(crate) async fn with_storage(database: TestDatabase, setup: Setup, storage: Storage) -> Self {
+        Self::with_outside(database, setup, Outside { storage, mailbox: Mailbox::default() }).await
+    }
+
     async fn with_outside(database: TestDatabase, setup: Setup, outside: Outside) -> Self {
         let options = SandboxOptions { people: setup.people, seed: 7, ..SandboxOptions::default() };
         let sandbox = Sandbox::start(options).await.unwrap();

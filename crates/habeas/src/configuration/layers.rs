@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{DEFAULT_FILE, FILE_NAME};
 
 const PREFIX: &str = "HABEAS_";
+const PREFIX_OF_AMAZON: &str = "AWS_";
 /// Variables of that prefix that are no settings: they belong to the command line and to the tests.
 const NO_SETTINGS: [&str; 4] = ["HABEAS_KEY", "HABEAS_DATA", "HABEAS_TEST_POSTGRES", "HABEAS_TEST_SMTP"];
 
@@ -43,6 +44,8 @@ pub(super) enum Raw {
 #[derive(Debug, Default)]
 pub(super) struct Layers {
     pub(super) entries: BTreeMap<String, (Raw, Source)>,
+    /// What is set for Amazon's own tools: never an error, and asked only where nothing of ours is said.
+    pub(super) of_amazon: BTreeMap<String, String>,
 }
 
 impl Layers {
@@ -94,6 +97,12 @@ impl Layers {
     }
 
     fn add_variable(&mut self, name: &OsString, value: &OsString) -> Result<(), String> {
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+            && name.starts_with(PREFIX_OF_AMAZON)
+            && !value.is_empty()
+        {
+            self.of_amazon.insert(name.to_owned(), value.to_owned());
+        }
         let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX)) else { return Ok(()) };
         if NO_SETTINGS.contains(&name) {
             return Ok(());

@@ -113,6 +113,16 @@ impl Reader {
         self.faults.push(format!("`{path}` in {source} {message}"));
     }
 
+    /// Refuses something that stands at no path of ours.
+    pub(super) fn fault(&mut self, message: String) {
+        self.faults.push(message);
+    }
+
+    /// A variable of Amazon's own tools.
+    pub(super) fn of_amazon(&self, name: &str) -> Option<String> {
+        self.layers.of_amazon.get(name).cloned()
+    }
+
     /// Whether a value stands at `path`, usable or not.
     pub(super) fn is_set(&self, path: &str) -> bool {
         self.layers.entries.contains_key(path)

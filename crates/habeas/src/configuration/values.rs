@@ -75,7 +75,7 @@ text_kind!(VENDOR_URL: Url, "an http or https address without user, query or fra
 text_kind!(PUBLIC_URL: String, "an http or https address without user, query or fragment", |text: &str| web_url(text)
     .filter(|url| url.query().is_none() && url.fragment().is_none())
     .map(|url| url.as_str().trim_end_matches('/').to_owned()));
-text_kind!(STORAGE: Storage, "\"file://DIRECTORY\" or \"s3://BUCKET/PREFIX\"", storage);
+text_kind!(STORAGE: Place, "\"file://DIRECTORY\" or \"s3://BUCKET/PREFIX\" (a bucket's name is of small letters, digits, dots and hyphens)", place);
 text_kind!(MAIL: MailUrl, "\"outbox\", \"smtp://USER:PASSWORD@HOST:PORT\" or \"smtps://USER:PASSWORD@HOST:PORT\"", |text: &str| {
     text.parse().ok()
 });
@@ -101,6 +101,7 @@ pub(super) fn machine_and_process() -> String {
 whole_kind!(WORKERS, 0..=1024, "a whole number from 0 to 1024");
 whole_kind!(LEASE_SECONDS, 2..=3600, "a whole number from 2 to 3600");
 whole_kind!(MILLISECONDS, 1..=86_400_000, "a whole number of milliseconds from 1 to 86400000");
+whole_kind!(CALL_SECONDS, 1..=300, "a whole number of seconds from 1 to 300");
 whole_kind!(SECONDS, 1..=31_536_000, "a whole number of seconds from 1 to 31536000");
 whole_kind!(DAYS, 1..=365, "a whole number of days from 1 to 365");
 
@@ -146,29 +147,26 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// A place for large contents as it was named.
 #[derive(Clone, Debug)]
-pub(super) enum Storage {
+pub(super) enum Place {
     Directory(PathBuf),
-    Bucket,
+    Bucket { name: String, prefix: String },
 }
 
-fn storage(text: &str) -> Option<Storage> {
+fn place(text: &str) -> Option<Place> {
     if let Some(directory) = text.strip_prefix("file://") {
-        return (!directory.trim().is_empty()).then(|| Storage::Directory(directory.into()));
+        return (!directory.trim().is_empty()).then(|| Place::Directory(directory.into()));
     }
-    with_scheme(text, &["s3"]).filter(Url::has_host).map(|_| Storage::Bucket)
-}
-
-impl Storage {
-    /// A relative directory lies in the data directory, and so does what would go into a bucket.
-    pub(super) fn placed_in(self, data: &Path, reader: &mut Reader) -> PathBuf {
-        match self {
-            Self::Directory(directory) => data.join(directory),
-            Self::Bucket => {
-                reader.mark_later("storage.url", "storage in buckets");
-                data.join("packages")
-            }
-        }
-    }
+    let (name, prefix) = text.strip_prefix("s3://").map(|rest| rest.split_once('/').unwrap_or((rest, "")))?;
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    let is_name = (3..=63).contains(&name.len())
+        && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-'));
+    // What every provider takes, so that no name has to be spelt in two ways.
+    let is_part = |part: &str| {
+        let plain = part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-=".contains(&byte));
+        plain && !part.is_empty() && part != "." && part != ".."
+    };
+    let usable = is_name && (prefix.is_empty() || prefix.split('/').all(is_part));
+    usable.then(|| Place::Bucket { name: name.to_owned(), prefix: prefix.to_owned() })
 }
 
 /// A database as it was named.

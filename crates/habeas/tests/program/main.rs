@@ -18,6 +18,7 @@ mod postgres;
 mod refusals;
 mod requests;
 mod serving;
+mod storage;
 mod traces;
 mod transports;
 mod webhooks;

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
+use habeas_casework::CaseworkError;
 use habeas_casework::workers::WorkerState;
 use habeas_domain::{RequestState, RunStatus};
 use habeas_store::StoreError;
@@ -29,22 +30,25 @@ pub(crate) async fn alive() -> Json<Health> {
     Json(Health { status: "alive" })
 }
 
-/// Whether calls can be served: the database answers and belongs to the keys.
+/// Whether calls can be served.
+///
+/// The database answers and belongs to the keys, and the storage of large contents can be used.
 #[utoipa::path(get, path = "/readyz", tag = "operation", responses((status = OK, body = Health)))]
 pub(crate) async fn ready(State(state): State<ServerState>) -> Result<Json<Health>, Problem> {
-    match state.casework.store().ready().await {
-        Ok(()) => Ok(Json(Health { status: "ready" })),
-        Err(error) => {
-            tracing::error!(%error, "not ready");
-            Err(Problem::new(codes::NOT_READY, what_is_wrong(&error)))
-        }
+    let Err(error) = state.casework.ready().await else { return Ok(Json(Health { status: "ready" })) };
+    // The storage says by itself when it goes and when it comes back.
+    if !matches!(error, CaseworkError::Storage(_)) {
+        tracing::error!(%error, "not ready");
     }
+    Err(Problem::new(codes::NOT_READY, what_is_wrong(&error)))
 }
 
 /// Nobody needs a key to ask, so hosts and file names that a driver's message may hold stay in the log.
-fn what_is_wrong(error: &StoreError) -> String {
+fn what_is_wrong(error: &CaseworkError) -> String {
     match error {
-        StoreError::Database(_) | StoreError::NotWritten(_) => {
+        CaseworkError::Store(error)
+            if matches!(**error, StoreError::Database(_) | StoreError::NotWritten(_)) =>
+        {
             "the database does not answer, or cannot be written; see the log".to_owned()
         }
         other => other.to_string(),
@@ -91,6 +95,8 @@ async fn refresh(state: &ServerState) -> Result<(), Problem> {
         }
     }
     metrics::gauge!("habeas_due_work_lag_seconds").set(figures.due_work_lag.as_secs_f64());
+    let works = state.casework.storage().works();
+    metrics::gauge!("habeas_storage_works").set(if works { 1.0 } else { 0.0 });
     let counters = state.casework.store().counters();
     metrics::counter!("habeas_store_commits_total").absolute(counters.commits.load(Ordering::Relaxed));
     metrics::counter!("habeas_store_statements_total").absolute(counters.statements.load(Ordering::Relaxed));

@@ -53,6 +53,7 @@ async fn metrics_are_counted_when_asked_for() {
         "habeas_requests{state=\"closed\"} 0",
         "habeas_runs{status=\"processing\"} 1",
         "habeas_due_work_lag_seconds 0",
+        "habeas_storage_works 1",
         "habeas_store_commits_total ",
         "habeas_store_statements_total ",
         "habeas_http_requests_total{method=\"POST\",route=\"/api/v1/requests\",status=\"201\"} 1",

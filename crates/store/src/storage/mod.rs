@@ -1,11 +1,16 @@
-//! Large sealed contents outside of the database: a directory.
+//! Large sealed contents outside of the database: in a directory, or in a bucket.
 //!
 //! An object is a header and pieces of 64 KiB, sealed one by one by the STREAM construction with a key that is derived
 //! from the request's content key. A piece that was altered, moved, cut off or taken from another object does not open,
 //! and a reader may begin at any piece. Destroying the content key is the erasure of every object it sealed.
 
+mod bucket;
 mod error;
+mod parts;
+mod place;
+mod readiness;
 mod reading;
+mod window;
 mod writing;
 
 use std::path::{Path, PathBuf};
@@ -17,11 +22,14 @@ use habeas_domain::ObjectId;
 use habeas_environment::Environment;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
-use object_store::{ObjectStore, ObjectStoreExt as _, path};
+use object_store::{ObjectStore, path};
 
 use crate::keyring::DataKey;
+use place::Place;
+use readiness::Readiness;
 
-pub use error::StorageError;
+pub use bucket::{Access, Bucket};
+pub use error::{Refusal, StorageError};
 pub use reading::{BlockingReader, ObjectReader};
 pub use writing::{ObjectWriter, Stored};
 
@@ -39,14 +47,15 @@ const HEADER: usize = MAGIC.len() + NONCE;
 /// Where large sealed contents lie. Cheap to clone.
 #[derive(Clone)]
 pub struct Storage {
-    objects: Arc<dyn ObjectStore>,
+    place: Place,
+    readiness: Readiness,
     /// The directory, if it is one: unfinished files are looked for there.
     directory: Option<PathBuf>,
 }
 
 impl std::fmt::Debug for Storage {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Storage({})", self.objects)
+        write!(formatter, "Storage({:?})", self.place)
     }
 }
 
@@ -58,36 +67,52 @@ impl Storage {
     pub fn open(directory: &Path) -> Result<Self, StorageError> {
         make_directory(directory).map_err(|error| StorageError::unreachable(&error))?;
         let objects = LocalFileSystem::new_with_prefix(directory)?.with_fsync(true);
-        Ok(Self { objects: Arc::new(objects), directory: Some(directory.to_owned()) })
+        Ok(Self { directory: Some(directory.to_owned()), ..Self::over(Arc::new(objects)) })
+    }
+
+    /// Opens the storage in a bucket. No call is made: [`Storage::ready`] tells whether it can be used.
+    ///
+    /// # Errors
+    /// If the settings contradict themselves.
+    pub fn in_bucket(bucket: &Bucket) -> Result<Self, StorageError> {
+        let opened = bucket.open()?;
+        let place = Place::new(opened.work, bucket::MOST_PARTS);
+        let readiness = Readiness::new(place.through(opened.looking));
+        Ok(Self { place, readiness, directory: None })
     }
 
     /// A storage in memory, for tests.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self { objects: Arc::new(InMemory::new()), directory: None }
+        Self::over(Arc::new(InMemory::new()))
     }
 
     /// Over any object store, for tests of its failures.
     #[must_use]
     pub fn over(objects: Arc<dyn ObjectStore>) -> Self {
-        Self { objects, directory: None }
+        let place = Place::new(objects, u32::MAX);
+        Self { readiness: Readiness::new(place.clone()), place, directory: None }
     }
 
-    /// Proves that it can be written.
+    /// Whether it can be used. What was seen is believed for five seconds, so it may be asked often; the answer takes a
+    /// few seconds at most. That it goes and that it comes back is logged once.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub async fn ready(&self) -> Result<(), StorageError> {
-        let probe = path::Path::from("probe");
-        self.objects.put(&probe, MAGIC.as_slice().into()).await?;
-        self.objects.delete(&probe).await?;
-        Ok(())
+    pub async fn ready(&self, environment: &Environment) -> Result<(), StorageError> {
+        self.readiness.ask(environment).await
+    }
+
+    /// Whether it worked when it was last used, without asking it.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        !self.place.health().is_in_trouble()
     }
 
     /// Begins to write an object. Nothing can be read under its id before [`ObjectWriter::finish`].
     #[must_use]
     pub fn writer(&self, environment: &Environment, id: ObjectId, key: &DataKey) -> ObjectWriter {
-        ObjectWriter::new(Arc::clone(&self.objects), environment.random(), id, key)
+        ObjectWriter::new(self.place.clone(), environment.random(), id, key)
     }
 
     /// Reads an object from plain byte `from` on.
@@ -95,7 +120,7 @@ impl Storage {
     /// # Errors
     /// If it is not there, cannot be reached, or was not sealed with this key.
     pub async fn reader(&self, id: ObjectId, key: &DataKey, from: u64) -> Result<ObjectReader, StorageError> {
-        reading::open(Arc::clone(&self.objects), id, key, from).await
+        reading::open(self.place.clone(), id, key, from).await
     }
 
     /// Reads an object on a thread that may wait.
@@ -106,7 +131,7 @@ impl Storage {
         id: ObjectId,
         key: &DataKey,
     ) -> BlockingReader {
-        BlockingReader::new(Arc::clone(&self.objects), runtime, id, key)
+        BlockingReader::new(self.place.clone(), runtime, id, key)
     }
 
     /// Removes an object, with what unfinished writing left of it. One that is not there is fine.
@@ -114,10 +139,7 @@ impl Storage {
     /// # Errors
     /// If the storage cannot be reached.
     pub async fn delete(&self, id: ObjectId) -> Result<(), StorageError> {
-        match self.objects.delete(&place(id)).await {
-            Ok(()) | Err(object_store::Error::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        self.place.delete(&path_of(id)).await?;
         let Some(directory) = self.directory.clone() else { return Ok(()) };
         // A process that was killed while it wrote leaves its file under the object's name and a number.
         let unfinished = format!("{id}#");
@@ -146,7 +168,7 @@ fn remove_beginning_with(directory: &Path, beginning: &str) -> std::io::Result<(
     Ok(())
 }
 
-fn place(id: ObjectId) -> path::Path {
+fn path_of(id: ObjectId) -> path::Path {
     path::Path::from(id.to_string())
 }
 

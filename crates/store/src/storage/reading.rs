@@ -1,86 +1,31 @@
 //! Reading an object from any byte on.
 
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::Arc;
 
-use aead_stream::{StreamBE32, StreamPrimitive as _, aead::Payload};
-use bytes::{Bytes, BytesMut};
-use chacha20poly1305::XChaCha20Poly1305;
+use bytes::Bytes;
 use futures::stream::{BoxStream, StreamExt as _};
 use habeas_domain::ObjectId;
-use object_store::{GetOptions, GetRange, ObjectStore, ObjectStoreExt as _};
 use tokio::runtime::Handle;
 
-use super::{HEADER, MAGIC, NONCE, PIECE, StorageError, TAG, context, place, sealing};
+use super::place::Place;
+use super::window::Window;
+use super::{PIECE, StorageError};
 use crate::keyring::DataKey;
 
-const SEALED: usize = PIECE + TAG;
-
-/// An object's plain bytes, as a stream.
+/// An object's plain bytes, as a stream. However slowly it is read, no call to the storage waits for the reader.
 pub type ObjectReader = BoxStream<'static, Result<Bytes, StorageError>>;
 
-/// What opens the pieces of one object.
-struct Opening {
-    sealing: StreamBE32<XChaCha20Poly1305>,
-    context: String,
-    /// Length of the object as it lies there.
-    size: u64,
-}
-
-impl Opening {
-    async fn of(objects: &dyn ObjectStore, id: ObjectId, key: &DataKey) -> Result<Self, StorageError> {
-        let place = place(id);
-        let size = objects.head(&place).await?.size;
-        if size < (HEADER + TAG) as u64 {
-            return Err(StorageError::Altered);
-        }
-        let header = objects.get_range(&place, 0..HEADER as u64).await?;
-        let (magic, nonce) = header.split_at_checked(MAGIC.len()).ok_or(StorageError::Altered)?;
-        let nonce: &[u8; NONCE] = nonce.try_into().map_err(|_| StorageError::Altered)?;
-        if magic != MAGIC {
-            return Err(StorageError::Altered);
-        }
-        Ok(Self { sealing: sealing(key, nonce), context: context(id), size })
-    }
-
-    /// Number of the last piece.
-    fn last(&self) -> u64 {
-        (self.size - HEADER as u64).div_ceil(SEALED as u64).saturating_sub(1)
-    }
-
-    /// Plain length of the whole.
-    fn length(&self) -> Result<u64, StorageError> {
-        let tags = (self.last() + 1) * TAG as u64;
-        (self.size - HEADER as u64).checked_sub(tags).ok_or(StorageError::Altered)
-    }
-
-    fn start(piece: u64) -> u64 {
-        HEADER as u64 + piece * SEALED as u64
-    }
-
-    fn open(&self, piece: u64, sealed: &[u8]) -> Result<Vec<u8>, StorageError> {
-        let position = u32::try_from(piece).map_err(|_| StorageError::TooLarge)?;
-        let payload = Payload { msg: sealed, aad: self.context.as_bytes() };
-        self.sealing.decrypt(position, piece == self.last(), payload).map_err(|_| StorageError::Altered)
-    }
-}
-
 pub(super) async fn open(
-    objects: Arc<dyn ObjectStore>,
+    place: Place,
     id: ObjectId,
     key: &DataKey,
     from: u64,
 ) -> Result<ObjectReader, StorageError> {
-    let opening = Opening::of(&*objects, id, key).await?;
+    let window = Window::open(place, id, key).await?;
     // Also who asks for nothing gets the last piece opened: an object that was cut off must not pass for a shorter one.
-    let first = (from / PIECE as u64).min(opening.last());
+    let first = (from / PIECE as u64).min(window.last());
     let skipped = usize::try_from(from - first * PIECE as u64).unwrap_or(usize::MAX);
-    let options = GetOptions {
-        range: Some(GetRange::Bounded(Opening::start(first)..opening.size)),
-        ..GetOptions::default()
-    };
-    let sealed = objects.get_opts(&place(id), options).await?.into_stream();
-    let reading = Reading { opening, sealed, waiting: BytesMut::new(), piece: first, skipped };
+    let reading = Reading { window, piece: first, skipped };
     Ok(futures::stream::try_unfold(reading, |mut reading| async move {
         Ok(reading.next().await?.map(|plain| (plain, reading)))
     })
@@ -88,9 +33,7 @@ pub(super) async fn open(
 }
 
 struct Reading {
-    opening: Opening,
-    sealed: BoxStream<'static, object_store::Result<Bytes>>,
-    waiting: BytesMut,
+    window: Window,
     piece: u64,
     /// Bytes of the first piece that nobody asked for.
     skipped: usize,
@@ -98,20 +41,10 @@ struct Reading {
 
 impl Reading {
     async fn next(&mut self) -> Result<Option<Bytes>, StorageError> {
-        let last = self.opening.last();
-        if self.piece > last {
+        if self.piece > self.window.last() {
             return Ok(None);
         }
-        let end = Opening::start(self.piece + 1).min(self.opening.size);
-        let wanted = usize::try_from(end - Opening::start(self.piece)).unwrap_or(SEALED);
-        while self.waiting.len() < wanted {
-            match self.sealed.next().await {
-                Some(more) => self.waiting.extend_from_slice(&more?),
-                None => return Err(StorageError::Altered),
-            }
-        }
-        let sealed = self.waiting.split_to(wanted);
-        let mut plain = Bytes::from(self.opening.open(self.piece, &sealed)?);
+        let mut plain = Bytes::from(self.window.piece(self.piece).await?);
         self.piece += 1;
         let skipped = std::mem::take(&mut self.skipped).min(plain.len());
         let wanted = plain.split_off(skipped);
@@ -120,13 +53,14 @@ impl Reading {
     }
 }
 
-/// An object as something to read and to seek in, for a thread that may wait. Holds one piece at a time.
+/// An object as something to read and to seek in, for a thread that may wait. Holds one open piece, and up to 2 MiB of
+/// sealed ones that come next.
 pub struct BlockingReader {
-    objects: Arc<dyn ObjectStore>,
+    place: Place,
     runtime: Handle,
     id: ObjectId,
     key: DataKey,
-    opening: Option<Opening>,
+    window: Option<Window>,
     /// The piece at hand.
     piece: Option<(u64, Vec<u8>)>,
     at: u64,
@@ -139,43 +73,46 @@ impl std::fmt::Debug for BlockingReader {
 }
 
 impl BlockingReader {
-    pub(super) fn new(objects: Arc<dyn ObjectStore>, runtime: Handle, id: ObjectId, key: &DataKey) -> Self {
-        Self { objects, runtime, id, key: key.clone(), opening: None, piece: None, at: 0 }
+    pub(super) fn new(place: Place, runtime: Handle, id: ObjectId, key: &DataKey) -> Self {
+        Self { place, runtime, id, key: key.clone(), window: None, piece: None, at: 0 }
     }
 
-    /// What opens the object, once its last piece did: its length is not to be believed before.
-    fn opening(&mut self) -> Result<&Opening, StorageError> {
-        let opening = match self.opening.take() {
-            Some(opening) => opening,
+    /// The object, once its last piece did open: its length is not to be believed before.
+    fn window(&mut self) -> Result<&mut Window, StorageError> {
+        let window = match self.window.take() {
+            Some(window) => window,
             None => {
-                let opening = self.runtime.block_on(Opening::of(&*self.objects, self.id, &self.key))?;
-                let last = opening.last();
-                self.piece = Some((last, self.fetch(&opening, last)?));
-                opening
+                let opening = async {
+                    let mut window = Window::open(self.place.clone(), self.id, &self.key).await?;
+                    let plain = window.last_piece().await?;
+                    Ok::<_, StorageError>((window, plain))
+                };
+                let (window, plain) = self.runtime.block_on(opening)?;
+                self.piece = Some((window.last(), plain));
+                window
             }
         };
-        Ok(self.opening.insert(opening))
+        Ok(self.window.insert(window))
     }
 
-    fn fetch(&self, opening: &Opening, piece: u64) -> Result<Vec<u8>, StorageError> {
-        let range = Opening::start(piece)..Opening::start(piece + 1).min(opening.size);
-        let sealed = self.runtime.block_on(self.objects.get_range(&place(self.id), range))?;
-        opening.open(piece, &sealed)
+    fn length(&mut self) -> Result<u64, StorageError> {
+        self.window()?.length()
     }
 
     fn load(&mut self, piece: u64) -> Result<(), StorageError> {
         if self.piece.as_ref().is_some_and(|(at, _)| *at == piece) {
             return Ok(());
         }
-        let opening = self.opening.as_ref().ok_or(StorageError::Interrupted)?;
-        self.piece = Some((piece, self.fetch(opening, piece)?));
+        let runtime = self.runtime.clone();
+        let plain = runtime.block_on(self.window()?.piece(piece))?;
+        self.piece = Some((piece, plain));
         Ok(())
     }
 }
 
 impl Read for BlockingReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let length = self.opening().and_then(Opening::length).map_err(io::Error::other)?;
+        let length = self.length().map_err(io::Error::other)?;
         if self.at >= length || out.is_empty() {
             return Ok(0);
         }
@@ -191,7 +128,7 @@ impl Read for BlockingReader {
 
 impl Seek for BlockingReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let length = self.opening().and_then(Opening::length).map_err(io::Error::other)?;
+        let length = self.length().map_err(io::Error::other)?;
         let at = match to {
             SeekFrom::Start(at) => Some(at),
             SeekFrom::End(offset) => length.checked_add_signed(offset),

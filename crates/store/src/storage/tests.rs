@@ -1,17 +1,87 @@
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use futures::TryStreamExt as _;
-use futures::stream::BoxStream;
 use habeas_environment::TestClock;
-use object_store::path::Path as Place;
-use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, PutMultipartOptions,
-    PutOptions, PutPayload, PutResult,
-};
+use habeas_testing::S3Server;
+use object_store::ObjectStoreExt as _;
 use proptest::prelude::*;
+use rstest::rstest;
+use tempfile::TempDir;
 
 use super::*;
 use crate::keyring::{Keyring, MasterKey};
+
+mod faults;
+mod full;
+mod readiness;
+
+/// Where objects may lie.
+#[derive(Clone, Copy, Debug)]
+enum In {
+    Memory,
+    Directory,
+    Bucket,
+}
+
+/// A storage, and the same objects as somebody from outside sees them.
+struct Lying {
+    storage: Storage,
+    outside: Arc<dyn ObjectStore>,
+    _directory: Option<TempDir>,
+    _server: Option<S3Server>,
+}
+
+impl In {
+    fn open(self) -> Lying {
+        match self {
+            Self::Memory => {
+                let outside: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+                let storage = Storage::over(Arc::clone(&outside));
+                Lying { storage, outside, _directory: None, _server: None }
+            }
+            Self::Directory => {
+                let directory = tempfile::tempdir().unwrap();
+                let storage = Storage::open(directory.path()).unwrap();
+                let outside = Arc::new(LocalFileSystem::new_with_prefix(directory.path()).unwrap());
+                Lying { storage, outside, _directory: Some(directory), _server: None }
+            }
+            Self::Bucket => {
+                let server = S3Server::start();
+                let bucket = bucket(&server);
+                let storage = Storage::in_bucket(&bucket).unwrap();
+                let outside = bucket.open().unwrap().work;
+                Lying { storage, outside, _directory: None, _server: Some(server) }
+            }
+        }
+    }
+}
+
+impl Lying {
+    async fn sealed(&self, id: ObjectId) -> Vec<u8> {
+        self.outside.get(&path_of(id)).await.unwrap().bytes().await.unwrap().to_vec()
+    }
+
+    async fn replace(&self, id: ObjectId, bytes: &[u8]) {
+        self.outside.put(&path_of(id), bytes.to_vec().into()).await.unwrap();
+    }
+}
+
+/// The bucket of a test's server.
+fn bucket(server: &S3Server) -> Bucket {
+    Bucket {
+        name: S3Server::BUCKET.to_owned(),
+        prefix: "privacy/packages".to_owned(),
+        region: "us-east-1".to_owned(),
+        endpoint: Some(server.endpoint()),
+        path_style: true,
+        access: Access::Key {
+            id: S3Server::ACCESS_KEY_ID.to_owned(),
+            secret: S3Server::SECRET_ACCESS_KEY.into(),
+            session_token: None,
+        },
+        timeout: std::time::Duration::from_secs(30),
+    }
+}
 
 fn environment() -> Environment {
     Environment::for_test(&TestClock::at("2026-03-01T00:00:00Z"), 1)
@@ -50,19 +120,23 @@ async fn get(storage: &Storage, id: ObjectId, key: &DataKey, from: u64) -> Resul
     Ok(pieces.concat())
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_was_written_is_read_from_any_byte_on() {
-    let (storage, key) = (Storage::in_memory(), key("a"));
+async fn what_was_written_is_read_from_any_byte_on(
+    #[values(In::Memory, In::Directory, In::Bucket)] place: In,
+) {
+    let lying = place.open();
+    let (storage, key) = (&lying.storage, key("a"));
     for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE + 17] {
         let bytes = plain(length);
-        let stored = put(&storage, id(1), &key, &bytes).await;
+        let stored = put(storage, id(1), &key, &bytes).await;
         assert_eq!(stored.bytes, length as u64);
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &bytes);
         assert_eq!(stored.sha256, digest.as_ref());
         for from in [0, 1, PIECE - 1, PIECE, PIECE + 1, length.saturating_sub(1), length, length + 1] {
             let expected = bytes.get(from..).unwrap_or_default();
             assert_eq!(
-                get(&storage, id(1), &key, from as u64).await.unwrap(),
+                get(storage, id(1), &key, from as u64).await.unwrap(),
                 expected,
                 "{length} from {from}"
             );
@@ -71,32 +145,37 @@ async fn what_was_written_is_read_from_any_byte_on() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
-    fn any_part_of_any_object_is_read_as_it_was(length in 0..4 * PIECE, from in 0..4 * PIECE, take in 0..PIECE) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
-        let (storage, key) = (Storage::in_memory(), key("a"));
-        let bytes = plain(length);
-        let handle = runtime.handle().clone();
-        runtime.block_on(put(&storage, id(1), &key, &bytes));
-        let mut reader = storage.blocking_reader(handle, id(1), &key);
-        reader.seek(SeekFrom::Start(from as u64)).unwrap();
-        let mut read = Vec::new();
-        reader.take(take as u64).read_to_end(&mut read).unwrap();
-        let rest = bytes.get(from..).unwrap_or_default();
-        prop_assert_eq!(&read[..], &rest[..take.min(rest.len())]);
+    fn any_part_of_any_object_is_read_as_it_was(length in 0..12 * PIECE, from in 0..12 * PIECE, take in 0..9 * PIECE) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let (key, bytes) = (key("a"), plain(length));
+        for place in [In::Memory, In::Directory, In::Bucket] {
+            let lying = place.open();
+            runtime.block_on(put(&lying.storage, id(1), &key, &bytes));
+            let mut reader = lying.storage.blocking_reader(runtime.handle().clone(), id(1), &key);
+            reader.seek(SeekFrom::Start(from as u64)).unwrap();
+            let mut read = Vec::new();
+            reader.take(take as u64).read_to_end(&mut read).unwrap();
+            let rest = bytes.get(from..).unwrap_or_default();
+            prop_assert_eq!(&read[..], &rest[..take.min(rest.len())]);
+        }
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_was_altered_moved_or_cut_off_does_not_open() {
-    let (storage, key, other) = (Storage::in_memory(), key("a"), key("another"));
-    put(&storage, id(1), &key, &plain(2 * PIECE + 5)).await;
-    let sealed = storage.objects.get(&place(id(1))).await.unwrap().bytes().await.unwrap().to_vec();
+async fn what_was_altered_moved_or_cut_off_does_not_open(
+    #[values(In::Memory, In::Directory, In::Bucket)] place: In,
+) {
+    let lying = place.open();
+    let (storage, key, other) = (&lying.storage, key("a"), key("another"));
+    put(storage, id(1), &key, &plain(2 * PIECE + 5)).await;
+    let sealed = lying.sealed(id(1)).await;
     let is_refused = async |bytes: Vec<u8>, id: ObjectId, key: &DataKey| {
-        storage.objects.put(&place(id), bytes.into()).await.unwrap();
-        matches!(get(&storage, id, key, 0).await, Err(StorageError::Altered))
+        lying.replace(id, &bytes).await;
+        matches!(get(storage, id, key, 0).await, Err(StorageError::Altered))
     };
     for at in [0, MAGIC.len(), HEADER, HEADER + PIECE, sealed.len() - 1] {
         let mut altered = sealed.clone();
@@ -111,6 +190,7 @@ async fn what_was_altered_moved_or_cut_off_does_not_open() {
     assert!(is_refused(sealed[..HEADER + piece].to_vec(), id(1), &key).await, "a piece is missing");
     assert!(is_refused(sealed[..HEADER + 3].to_vec(), id(1), &key).await, "cut off within a piece");
     assert!(is_refused(sealed[..3].to_vec(), id(1), &key).await, "cut off within the header");
+    assert!(is_refused(Vec::new(), id(1), &key).await, "cut off to nothing");
     assert!(is_refused(sealed[..HEADER].to_vec(), id(1), &key).await, "cut off after the header");
     // As long as an object without content: it must not pass for one.
     assert!(is_refused(sealed[..HEADER + TAG].to_vec(), id(1), &key).await, "cut off to look empty");
@@ -124,18 +204,22 @@ async fn what_was_altered_moved_or_cut_off_does_not_open() {
     assert!(is_refused(swapped.concat(), id(1), &key).await, "pieces changed places");
     assert!(is_refused(sealed.clone(), id(3), &key).await, "it is another object's");
     assert!(is_refused(sealed, id(1), &other).await, "sealed with another key");
-    assert!(matches!(get(&storage, id(9), &key, 0).await, Err(StorageError::Missing)));
+    assert!(matches!(get(storage, id(9), &key, 0).await, Err(StorageError::Missing)));
 }
 
+#[rstest]
 #[tokio::test]
-async fn what_was_cut_off_is_refused_also_beyond_its_new_end() {
-    let (storage, key) = (Storage::in_memory(), key("a"));
-    put(&storage, id(1), &key, &plain(3 * PIECE)).await;
-    let sealed = storage.objects.get(&place(id(1))).await.unwrap().bytes().await.unwrap();
+async fn what_was_cut_off_is_refused_also_beyond_its_new_end(
+    #[values(In::Memory, In::Directory, In::Bucket)] place: In,
+) {
+    let lying = place.open();
+    let (storage, key) = (&lying.storage, key("a"));
+    put(storage, id(1), &key, &plain(3 * PIECE)).await;
+    let sealed = lying.sealed(id(1)).await;
     for left in [HEADER + TAG, HEADER + PIECE + TAG, HEADER + PIECE + 2 * TAG, HEADER + 2 * (PIECE + TAG)] {
-        storage.objects.put(&place(id(1)), sealed.slice(..left).into()).await.unwrap();
+        lying.replace(id(1), &sealed[..left]).await;
         for from in [0, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE - 1, 3 * PIECE, 9 * PIECE] {
-            let read = get(&storage, id(1), &key, from as u64).await;
+            let read = get(storage, id(1), &key, from as u64).await;
             assert!(matches!(read, Err(StorageError::Altered)), "{left} bytes left, read from {from}");
         }
     }
@@ -151,12 +235,14 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(reader)).await.unwrap()
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_blocking_reader_seeks_like_a_file() {
-    let (storage, key) = (Storage::in_memory(), key("a"));
+async fn a_blocking_reader_seeks_like_a_file(#[values(In::Memory, In::Directory, In::Bucket)] place: In) {
+    let lying = place.open();
+    let (storage, key) = (&lying.storage, key("a"));
     let bytes = plain(2 * PIECE + 9);
-    put(&storage, id(1), &key, &bytes).await;
-    blocking(&storage, (id(1), &key), move |mut reader| {
+    put(storage, id(1), &key, &bytes).await;
+    blocking(storage, (id(1), &key), move |mut reader| {
         let length = bytes.len() as u64;
         assert_eq!(reader.seek(SeekFrom::End(-4)).unwrap(), length - 4);
         let mut end = Vec::new();
@@ -182,42 +268,47 @@ async fn a_blocking_reader_seeks_like_a_file() {
     .await;
 }
 
+#[rstest]
 #[tokio::test]
-async fn a_blocking_reader_refuses_what_was_altered_or_is_missing() {
-    let (storage, key, other) = (Storage::in_memory(), key("a"), key("another"));
+async fn a_blocking_reader_refuses_what_was_altered_or_is_missing(
+    #[values(In::Memory, In::Directory, In::Bucket)] place: In,
+) {
+    let lying = place.open();
+    let (storage, key, other) = (&lying.storage, key("a"), key("another"));
     let refusal = async |id: ObjectId, key: &DataKey| -> String {
         let read = move |mut reader: BlockingReader| reader.read_to_end(&mut Vec::new());
-        blocking(&storage, (id, key), read).await.unwrap_err().to_string()
+        blocking(storage, (id, key), read).await.unwrap_err().to_string()
     };
-    put(&storage, id(1), &key, &plain(2 * PIECE)).await;
-    put(&storage, id(2), &key, b"").await;
+    put(storage, id(1), &key, &plain(2 * PIECE)).await;
+    put(storage, id(2), &key, b"").await;
     let altered = StorageError::Altered.to_string();
     assert_eq!(refusal(id(1), &other).await, altered);
     assert_eq!(refusal(id(2), &other).await, altered, "also of nothing");
     assert_eq!(refusal(id(9), &key).await, StorageError::Missing.to_string());
-    let sealed = storage.objects.get(&place(id(1))).await.unwrap().bytes().await.unwrap();
+    let sealed = lying.sealed(id(1)).await;
     for left in [HEADER + TAG, HEADER + PIECE + TAG, sealed.len() - 1] {
-        storage.objects.put(&place(id(1)), sealed.slice(..left).into()).await.unwrap();
+        lying.replace(id(1), &sealed[..left]).await;
         assert_eq!(refusal(id(1), &key).await, altered, "{left} bytes are left");
         // Its end, by which the whole is found, must not be believed either.
-        let end = blocking(&storage, (id(1), &key), |mut reader| reader.seek(SeekFrom::End(0))).await;
+        let end = blocking(storage, (id(1), &key), |mut reader| reader.seek(SeekFrom::End(0))).await;
         assert_eq!(end.unwrap_err().to_string(), altered, "{left} bytes are left");
     }
 }
 
+#[rstest]
 #[tokio::test]
-async fn many_parts_are_written_to_a_directory_and_read_back() {
-    let directory = tempfile::tempdir().unwrap();
-    let (storage, key) = (Storage::open(directory.path()).unwrap(), key("a"));
+async fn many_parts_are_written_and_read_back(#[values(In::Memory, In::Directory, In::Bucket)] place: In) {
+    let lying = place.open();
+    let (storage, key) = (&lying.storage, key("a"));
     let bytes = plain((11 << 20) + 3);
-    let stored = put(&storage, id(1), &key, &bytes).await;
+    let stored = put(storage, id(1), &key, &bytes).await;
     assert_eq!(stored.bytes, bytes.len() as u64);
     for from in [0, (5 << 20) + PIECE + 1, bytes.len() - 1] {
-        let read = get(&storage, id(1), &key, from as u64).await.unwrap();
+        let read = get(storage, id(1), &key, from as u64).await.unwrap();
         assert!(read == bytes[from..], "from {from}");
     }
-    // What is on the disk does not show how it begins.
-    let sealed = std::fs::read(directory.path().join(id(1).to_string())).unwrap();
+    // What lies there does not show how it begins.
+    let sealed = lying.sealed(id(1)).await;
     assert!(!sealed[..3 * PIECE].windows(64).any(|part| part == &bytes[..64]));
 }
 
@@ -225,7 +316,6 @@ async fn many_parts_are_written_to_a_directory_and_read_back() {
 async fn what_is_not_finished_is_not_there() {
     let directory = tempfile::tempdir().unwrap();
     let storage = Storage::open(&directory.path().join("packages")).unwrap();
-    storage.ready().await.unwrap();
     let key = key("a");
     let mut writer = storage.writer(&environment(), id(1), &key);
     writer.write(&plain(12 << 20)).await.unwrap();
@@ -244,72 +334,4 @@ async fn what_is_not_finished_is_not_there() {
     storage.delete(id(2)).await.unwrap();
     storage.delete(id(2)).await.unwrap();
     assert_eq!(std::fs::read_dir(directory.path().join("packages")).unwrap().count(), 0);
-}
-
-/// A disk without room.
-#[derive(Debug)]
-struct Full(InMemory);
-
-impl std::fmt::Display for Full {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Full")
-    }
-}
-
-fn no_room() -> object_store::Error {
-    let source = Box::new(io::Error::from(io::ErrorKind::StorageFull));
-    object_store::Error::Generic { store: "full", source }
-}
-
-#[async_trait::async_trait]
-impl ObjectStore for Full {
-    async fn put_opts(&self, _: &Place, _: PutPayload, _: PutOptions) -> object_store::Result<PutResult> {
-        Err(no_room())
-    }
-
-    async fn put_multipart_opts(
-        &self,
-        _: &Place,
-        _: PutMultipartOptions,
-    ) -> object_store::Result<Box<dyn MultipartUpload>> {
-        Err(no_room())
-    }
-
-    async fn get_opts(&self, at: &Place, options: GetOptions) -> object_store::Result<GetResult> {
-        self.0.get_opts(at, options).await
-    }
-
-    fn delete_stream(
-        &self,
-        places: BoxStream<'static, object_store::Result<Place>>,
-    ) -> BoxStream<'static, object_store::Result<Place>> {
-        self.0.delete_stream(places)
-    }
-
-    fn list(&self, prefix: Option<&Place>) -> BoxStream<'static, object_store::Result<ObjectMeta>> {
-        self.0.list(prefix)
-    }
-
-    async fn list_with_delimiter(&self, prefix: Option<&Place>) -> object_store::Result<ListResult> {
-        self.0.list_with_delimiter(prefix).await
-    }
-
-    async fn copy_opts(&self, from: &Place, to: &Place, options: CopyOptions) -> object_store::Result<()> {
-        self.0.copy_opts(from, to, options).await
-    }
-}
-
-#[tokio::test]
-async fn a_full_disk_is_told_apart() {
-    let storage = Storage::over(Arc::new(Full(InMemory::new())));
-    assert!(matches!(storage.ready().await, Err(StorageError::Full)));
-    let mut writer = storage.writer(&environment(), id(1), &key("a"));
-    writer.write(b"something").await.unwrap();
-    let refused = writer.finish().await.unwrap_err();
-    assert!(matches!(refused, StorageError::Full), "{refused}");
-    assert!(refused.to_string().contains("free space"));
-    // Larger than what is kept back until the end: the disk refuses while more is being written.
-    let mut writer = storage.writer(&environment(), id(1), &key("a"));
-    assert!(matches!(writer.write(&plain(12 << 20)).await, Err(StorageError::Full)));
-    assert!(matches!(get(&storage, id(1), &key("a"), 0).await, Err(StorageError::Missing)));
 }

@@ -1,20 +1,14 @@
 //! Writing an object piece by piece.
 
-use std::sync::Arc;
-
 use aead_stream::{StreamBE32, StreamPrimitive as _, aead::Payload};
 use aws_lc_rs::digest::{self, SHA256};
 use chacha20poly1305::XChaCha20Poly1305;
 use habeas_domain::ObjectId;
-use object_store::ObjectStore;
-use object_store::buffered::BufWriter;
-use tokio::io::AsyncWriteExt as _;
 
-use super::{HEADER, MAGIC, NONCE, PIECE, StorageError, TAG, context, place, sealing};
+use super::parts::Parts;
+use super::place::Place;
+use super::{HEADER, MAGIC, NONCE, PIECE, StorageError, TAG, context, path_of, sealing};
 use crate::keyring::DataKey;
-
-/// Bytes that go to the store at a time.
-const PART: usize = 5 << 20;
 
 /// What was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +21,7 @@ pub struct Stored {
 
 /// An object that is being written. Dropped before it is finished, nothing can be read of it.
 pub struct ObjectWriter {
-    out: BufWriter,
+    out: Parts,
     sealing: StreamBE32<XChaCha20Poly1305>,
     context: String,
     header: Option<[u8; HEADER]>,
@@ -44,17 +38,12 @@ impl std::fmt::Debug for ObjectWriter {
 }
 
 impl ObjectWriter {
-    pub(super) fn new(
-        objects: Arc<dyn ObjectStore>,
-        nonce: [u8; NONCE],
-        id: ObjectId,
-        key: &DataKey,
-    ) -> Self {
+    pub(super) fn new(place: Place, nonce: [u8; NONCE], id: ObjectId, key: &DataKey) -> Self {
         let mut header = [0; HEADER];
         header[..MAGIC.len()].copy_from_slice(MAGIC);
         header[MAGIC.len()..].copy_from_slice(&nonce);
         Self {
-            out: BufWriter::with_capacity(objects, place(id), PART).with_max_concurrency(1),
+            out: Parts::new(place, path_of(id)),
             sealing: sealing(key, &nonce),
             context: context(id),
             header: Some(header),
@@ -86,14 +75,14 @@ impl ObjectWriter {
 
     async fn put(&mut self, is_last: bool) -> Result<(), StorageError> {
         if let Some(header) = self.header.take() {
-            self.out.write_all(&header).await.map_err(cause)?;
+            self.out.write(&header).await?;
         }
         let payload = Payload { msg: &self.piece, aad: self.context.as_bytes() };
         let sealed =
             self.sealing.encrypt(self.position, is_last, payload).map_err(|_| StorageError::TooLarge)?;
         self.piece.clear();
         self.position = self.position.checked_add(1).ok_or(StorageError::TooLarge)?;
-        self.out.write_all(&sealed).await.map_err(cause)
+        self.out.write(&sealed).await
     }
 
     /// Everything was written: from now on it can be read.
@@ -102,17 +91,9 @@ impl ObjectWriter {
     /// If the storage cannot take it; nothing can be read then.
     pub async fn finish(mut self) -> Result<Stored, StorageError> {
         self.put(true).await?;
-        self.out.shutdown().await.map_err(cause)?;
+        self.out.finish().await?;
         let mut sha256 = [0; 32];
         sha256.copy_from_slice(self.digest.finish().as_ref());
         Ok(Stored { bytes: self.bytes, sha256 })
-    }
-}
-
-/// The store's own error inside of an I/O error.
-fn cause(error: std::io::Error) -> StorageError {
-    match error.downcast::<object_store::Error>() {
-        Ok(error) => error.into(),
-        Err(error) => StorageError::unreachable(&error),
     }
 }
