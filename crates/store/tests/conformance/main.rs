@@ -13,6 +13,7 @@ mod claiming;
 mod connections;
 mod data_keys;
 mod due_work;
+mod figures;
 mod following;
 mod gathering;
 mod idempotency;
