@@ -38,7 +38,11 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
             report.throughput(&median);
         }
     }
-    report.title("One request at a time, at a given rate");
+    report.title("Several processes on one database");
+    for processes in &options.processes {
+        report.throughput(&program.bench(&databases, "postgres", &options.shared(*processes))?);
+    }
+    report.title("Requests that arrive evenly");
     for database in databases.kinds() {
         for rate in &options.rates {
             let measured = program.bench(&databases, database, &options.rate(*rate));

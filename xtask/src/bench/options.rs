@@ -20,6 +20,7 @@ pub(super) struct Options {
     pub(super) requests: usize,
     pub(super) rates: Vec<usize>,
     pub(super) open: Vec<usize>,
+    pub(super) processes: Vec<usize>,
     quick: bool,
     given: String,
 }
@@ -33,6 +34,7 @@ impl Options {
             requests: if is_quick { 500 } else { 20_000 },
             rates: if is_quick { vec![20] } else { vec![10, 100, 1_000] },
             open: if is_quick { vec![100, 1_000] } else { vec![1_000, 100_000] },
+            processes: if is_quick { vec![2] } else { vec![2, 4] },
             quick: is_quick,
             given: arguments.iter().map(|argument| format!(" {argument}")).collect(),
         };
@@ -54,6 +56,11 @@ impl Options {
     pub(super) fn throughput(&self, right: &str) -> Vec<String> {
         let warmup = (self.requests / 10).max(100);
         words(&format!("--right {right} --requests {} --warmup {warmup}", self.requests))
+    }
+
+    /// The same for a run that several processes share.
+    pub(super) fn shared(&self, processes: usize) -> Vec<String> {
+        [self.throughput("access"), words(&format!("--processes {processes}"))].concat()
     }
 
     /// The same for a run whose system calls are counted.

@@ -79,7 +79,9 @@ impl Report {
         let requests = run["requests"].as_f64().unwrap_or(1.0);
         let each = |name: &str| format!("{:.3}", run[name].as_f64().unwrap_or(0.0) / requests);
         let seconds = |percentile: &str| run["latency_ms"][percentile].as_f64().unwrap_or(0.0) / 1_000.0;
-        let name = format!("{}, {}", word(run, "right"), word(run, "database"));
+        let processes = run["processes"].as_u64().unwrap_or(1);
+        let by = if processes > 1 { format!(", {processes} processes") } else { String::new() };
+        let name = format!("{}, {}{by}", word(run, "right"), word(run, "database"));
         self.row(
             THROUGHPUT,
             &[
@@ -107,7 +109,7 @@ impl Report {
             let single = figure("single_request_ms");
             // The vendor takes 20 ms of it.
             self.bar(format!("{name}: a single request, ms"), "<= 45", single, single <= 45.0);
-        } else {
+        } else if processes == 1 {
             self.bar(format!("{name}: requests/s, server included"), ">= 500", speed, speed >= 500.0);
         }
     }

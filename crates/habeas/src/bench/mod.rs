@@ -5,6 +5,7 @@
 //! when there is always more to do ([`throughput`]), how long one request takes at a given rate ([`rate`]), and what open
 //! requests cost that wait for somebody ([`open`]).
 
+mod colleague;
 mod integration;
 mod open;
 mod product;
@@ -14,13 +15,19 @@ mod stub_process;
 mod throughput;
 mod usage;
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use habeas_environment::Environment;
+use habeas_store::MasterKey;
+use habeas_store::dialect::Dialect;
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
-use product::Product;
+use colleague::Colleague;
+use product::{Product, Site};
 use stub_process::StubProcess;
 use usage::Usage;
 
@@ -59,6 +66,12 @@ pub(crate) struct BenchArguments {
     /// For whom open requests wait: a contact who is asked by mail, or a person who reviews what was found.
     #[arg(long, value_enum, default_value_t = Waiting::Contact, requires = "open")]
     waiting_for: Waiting,
+    /// How many processes share the work; more than one need PostgreSQL.
+    #[arg(long, default_value = "1", value_parser = at_least_one)]
+    processes: usize,
+    /// Be one of these processes (started by the benchmark itself).
+    #[arg(long, hide = true)]
+    colleague: bool,
     /// Serve the stub instead (started by the benchmark itself).
     #[arg(long, hide = true)]
     stub: bool,
@@ -92,19 +105,57 @@ pub(crate) async fn run(arguments: BenchArguments) -> anyhow::Result<()> {
     if arguments.stub {
         return stub::serve(Duration::from_millis(arguments.vendor_latency_ms)).await;
     }
+    if arguments.colleague {
+        return colleague::serve().await;
+    }
     let directory = tempfile::tempdir().context("no place for the benchmark's database")?;
     let stub = StubProcess::start(arguments.vendor_latency_ms).await?;
-    let product = Product::open(&arguments, directory.path(), &stub).await?;
+    let site = site(&arguments, directory.path(), &stub);
+    ensure!(
+        !Product::is_installed(&site.database).await?,
+        "the benchmark needs an empty database; the one of --database is in use (nothing was changed)"
+    );
+    let product = Product::open(&site, directory.path()).await?;
+    ensure!(
+        arguments.processes == 1 || product.store().dialect() == Dialect::Postgres,
+        "SQLite belongs to one process; for --processes name a PostgreSQL database with --database"
+    );
+    product.connect(arguments.open.map(|_| arguments.waiting_for)).await?;
+    let mut colleagues = Vec::new();
+    for _ in 1..arguments.processes {
+        colleagues.push(Colleague::start(&site).await?);
+    }
+    let around = Around { stub, colleagues: Mutex::new(colleagues) };
     let stop = CancellationToken::new();
     let engine = product.start(&stop);
     let result = match (arguments.open, arguments.rate) {
-        (Some(count), _) => open::measure(&product, &stub, count, arguments.waiting_for).await?,
-        (None, Some(rate)) => rate::measure(&product, &stub, &arguments, rate).await?,
-        (None, None) => throughput::measure(&product, &stub, &arguments).await?,
+        (Some(count), _) => open::measure(&product, &around, count, arguments.waiting_for).await?,
+        (None, Some(rate)) => rate::measure(&product, &around, &arguments, rate).await?,
+        (None, None) => throughput::measure(&product, &around, &arguments).await?,
     };
     stop.cancel();
     engine.await.context("the engine stopped early")?;
     crate::output::line(&result.to_string())
+}
+
+/// What the product works with.
+struct Around {
+    stub: StubProcess,
+    /// More processes of the product.
+    colleagues: Mutex<Vec<Colleague>>,
+}
+
+fn site(arguments: &BenchArguments, directory: &Path, stub: &StubProcess) -> Site {
+    let file = || format!("sqlite://{}", directory.join("bench.db").display());
+    Site {
+        database: arguments.database.clone().unwrap_or_else(file),
+        key: MasterKey::generate(&Environment::system()).to_text().to_string(),
+        vendor: stub.address.clone(),
+        mails: stub.mail_address.clone(),
+        workers: arguments.workers,
+        right: arguments.right.clone(),
+        review: arguments.open.is_some() && arguments.waiting_for == Waiting::Review,
+    }
 }
 
 /// What every kind of measurement tells: what was used between two moments, for one of `requests`.

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::product::{BETWEEN_LOOKS, Product};
-use super::stub_process::StubProcess;
-use super::{Usage, Waiting, number, rounded, usage, used};
+use super::{Around, Usage, Waiting, number, rounded, usage, used};
 
 /// How long the product is left alone before its memory is read: a few of its regular looks.
 const SETTLING: Duration = Duration::from_secs(2);
@@ -14,12 +13,12 @@ const SETTLING: Duration = Duration::from_secs(2);
 /// Takes `count` requests in, waits until nothing is left to do for any of them, and looks at what the product holds.
 pub(super) async fn measure(
     product: &Product,
-    stub: &StubProcess,
+    around: &Around,
     count: usize,
     waiting: Waiting,
 ) -> anyhow::Result<Value> {
     let clock = product.environment().clock();
-    let before = Usage::now(product.store(), stub).await?;
+    let before = Usage::now(product, around).await?;
     let (empty, _) = usage::memory()?;
     let started = clock.monotonic();
     product.take_in("open", count).await?;
@@ -28,9 +27,9 @@ pub(super) async fn measure(
         clock.sleep(BETWEEN_LOOKS * 10).await;
     }
     let elapsed = clock.monotonic().saturating_sub(started).as_secs_f64();
-    let idle_before = Usage::now(product.store(), stub).await?;
+    let idle_before = Usage::now(product, around).await?;
     clock.sleep(SETTLING).await;
-    let after = Usage::now(product.store(), stub).await?;
+    let after = Usage::now(product, around).await?;
     let idle = after.cpu_milliseconds - idle_before.cpu_milliseconds;
     let mut result = json!({
         "open": count,

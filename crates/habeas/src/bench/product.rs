@@ -21,14 +21,14 @@ use habeas_store::storage::Storage;
 use habeas_store::{Database, Keyring, MasterKey, Store};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tower::ServiceExt as _;
 
+use super::Waiting;
 use super::integration;
-use super::stub_process::StubProcess;
-use super::{BenchArguments, Waiting};
 
 /// Requests that one bulk call brings.
 const PER_CALL: usize = 5_000;
@@ -39,7 +39,26 @@ const PAGE: usize = 200;
 /// Looking costs CPU that is not the engine's.
 pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
-/// An installation with one connection.
+/// Where an installation is, and how it is reached. Several processes may work there.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Site {
+    /// The database's address.
+    pub(super) database: String,
+    /// Its master key.
+    pub(super) key: String,
+    /// Where the vendor answers.
+    pub(super) vendor: String,
+    /// Where the mail server listens.
+    pub(super) mails: String,
+    /// Workers in each process.
+    pub(super) workers: usize,
+    /// What requests ask for: `access` or `deletion`.
+    pub(super) right: String,
+    /// Whether requests wait for a person who reviews what was found.
+    pub(super) review: bool,
+}
+
+/// One process of an installation.
 #[derive(Clone)]
 pub(super) struct Product {
     casework: Casework,
@@ -51,42 +70,38 @@ pub(super) struct Product {
 }
 
 impl Product {
-    /// Opens an installation on an empty database.
-    pub(super) async fn open(
-        arguments: &BenchArguments,
-        directory: &Path,
-        stub: &StubProcess,
-    ) -> anyhow::Result<Self> {
+    /// Opens the installation at `site`; files lie in `directory`.
+    pub(super) async fn open(site: &Site, directory: &Path) -> anyhow::Result<Self> {
         let environment = Environment::system();
-        let url = arguments
-            .database
-            .clone()
-            .unwrap_or_else(|| format!("sqlite://{}", directory.join("bench.db").display()));
-        let database = Database::open(&url, &environment).await?;
-        ensure!(
-            !database.is_installed().await?,
-            "the benchmark needs an empty database; the one of --database is in use (nothing was changed)"
-        );
-        let keyring = Keyring::new(&MasterKey::generate(&environment), &[])?;
+        let database = Database::open(&site.database, &environment).await?;
+        let keyring = Keyring::new(&MasterKey::parse(&site.key)?, &[])?;
         let store = database.into_store(keyring).await?;
         let storage = Storage::open(&directory.join("packages"))?;
         let catalogue = Arc::new(Catalogue::default().with(Box::new(integration::BenchStub)));
-        let engine_options = EngineOptions { workers: arguments.workers, ..EngineOptions::default() };
+        let engine_options = EngineOptions { workers: site.workers, ..EngineOptions::default() };
         let options =
-            IntegrationOptions { base_url: Some(stub.address.parse()?), ..IntegrationOptions::default() };
+            IntegrationOptions { base_url: Some(site.vendor.parse()?), ..IntegrationOptions::default() };
         let options = BTreeMap::from([(integration::NAME.to_owned(), options)]);
         let vendors = Vendors::new(store.clone(), Arc::clone(&catalogue), &options, engine_options.lease)?;
         let casework = Casework::new(store, storage, catalogue, vendors.clone(), CaseworkSettings::default());
-        let waiting = arguments.open.map(|_| arguments.waiting_for);
-        casework.add_connection(&Actor::local_operator(), connection(waiting)).await?;
-        let mails = MailSettings { url: stub.mail_address.parse()?, ..MailSettings::default() };
+        let mails = MailSettings { url: site.mails.parse()?, ..MailSettings::default() };
         let mailer = mailer(&mails, directory, &environment)?;
         let engine = Engine::new(casework.clone(), vendors, mailer, engine_options);
         let state =
             habeas_server::ServerState::new(casework.clone(), habeas_server::ServerOptions::default());
         let api = habeas_server::local_router(state);
-        let review = waiting == Some(Waiting::Review);
-        Ok(Self { casework, engine, environment, api, right: arguments.right.clone(), review })
+        Ok(Self { casework, engine, environment, api, right: site.right.clone(), review: site.review })
+    }
+
+    /// Whether the database at `address` is in use already.
+    pub(super) async fn is_installed(address: &str) -> anyhow::Result<bool> {
+        Ok(Database::open(address, &Environment::system()).await?.is_installed().await?)
+    }
+
+    /// Connects the stub, or, for requests that are to wait for a contact, nobody who could be called.
+    pub(super) async fn connect(&self, waiting: Option<Waiting>) -> anyhow::Result<()> {
+        self.casework.add_connection(&Actor::local_operator(), connection(waiting)).await?;
+        Ok(())
     }
 
     pub(super) fn store(&self) -> &Store {

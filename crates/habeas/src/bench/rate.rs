@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::product::Product;
-use super::stub_process::StubProcess;
-use super::{BenchArguments, Usage, number, percentiles, rounded, used};
+use super::{Around, BenchArguments, Usage, number, percentiles, rounded, used};
 
 /// How often packages are looked for: what a latency may be too long by.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
@@ -21,13 +20,13 @@ const MOST_UNANSWERED: usize = 10_000;
 /// arrive, however late its call was made: a machine that falls behind cannot hide it.
 pub(super) async fn measure(
     product: &Product,
-    stub: &StubProcess,
+    around: &Around,
     arguments: &BenchArguments,
     rate: f64,
 ) -> anyhow::Result<Value> {
     let clock = product.environment().clock();
     product.carry_out("warmup", arguments.warmup).await?;
-    let before = Usage::now(product.store(), stub).await?;
+    let before = Usage::now(product, around).await?;
     let (started, from) = (clock.monotonic(), product.environment().now());
     let arriving = arrive(product, arguments.requests, rate);
     let arrived = if arguments.right == "access" {
@@ -44,7 +43,7 @@ pub(super) async fn measure(
     }
     let elapsed = clock.monotonic().saturating_sub(started).as_secs_f64();
     let until = product.environment().now();
-    let after = Usage::now(product.store(), stub).await?;
+    let after = Usage::now(product, around).await?;
     let times = product.times(arguments.requests).await?;
     let began = u64::try_from(from.as_millisecond())?;
     let closed = arrived.iter().map(|(id, arrival)| {

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use super::product::Product;
-use super::stub_process::StubProcess;
-use super::{BenchArguments, Usage, number, percentile, percentiles, rounded, used};
+use super::{Around, BenchArguments, Usage, number, percentile, percentiles, rounded, used};
 
 /// Requests made one after the other to learn what a single one costs.
 const SINGLES: usize = 25;
@@ -13,23 +12,24 @@ const SINGLES: usize = 25;
 /// front.
 pub(super) async fn measure(
     product: &Product,
-    stub: &StubProcess,
+    around: &Around,
     arguments: &BenchArguments,
 ) -> anyhow::Result<Value> {
     let environment = product.environment();
     product.carry_out("warmup", arguments.warmup).await?;
-    let before = Usage::now(product.store(), stub).await?;
+    let before = Usage::now(product, around).await?;
     let (started, from) = (environment.clock().monotonic(), environment.now());
     product.carry_out("measured", arguments.requests).await?;
     let elapsed = environment.clock().monotonic().saturating_sub(started).as_secs_f64();
     let until = environment.now();
-    let after = Usage::now(product.store(), stub).await?;
+    let after = Usage::now(product, around).await?;
     let times = product.times(arguments.requests).await?;
     let latencies = times.values().map(|(created, closed)| closed.saturating_sub(*created)).collect();
     let mut result = json!({
         "requests": arguments.requests,
         "right": arguments.right,
         "database": product.database(),
+        "processes": arguments.processes,
         "seconds": rounded(elapsed),
         "requests_per_second": rounded(number(arguments.requests as u64) / elapsed),
         "latency_ms": percentiles(latencies),

@@ -1,19 +1,18 @@
 //! What was used up to one moment: by the product, and by its database.
 
-use std::sync::atomic::Ordering;
-
 use anyhow::Context as _;
-use habeas_store::Store;
 use habeas_store::figures::DatabaseFigures;
 
-use super::stub_process::StubProcess;
+use super::Around;
+use super::colleague::Used;
+use super::product::Product;
 
 /// The kernel counts in hundredths of a second on every platform we build for.
 const MILLISECONDS_PER_TICK: u64 = 10;
 
 /// What had been used at one moment.
 pub(super) struct Usage {
-    /// CPU time of this process.
+    /// CPU time of the product.
     pub(super) cpu_milliseconds: u64,
     /// CPU time of the database's server, if its processes can be seen from here.
     pub(super) server_cpu_milliseconds: Option<u64>,
@@ -30,20 +29,29 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    pub(super) async fn now(store: &Store, stub: &StubProcess) -> anyhow::Result<Self> {
-        let counters = store.counters();
-        let database = store.figures().await?;
-        let own = Process::read("self").context("CPU time is known on Linux only")?;
+    /// By all processes of the product together.
+    pub(super) async fn now(product: &Product, around: &Around) -> anyhow::Result<Self> {
+        let mut used = Used::here(product)?;
+        for colleague in around.colleagues.lock().await.iter_mut() {
+            used = used.and(colleague.used().await?);
+        }
+        let database = product.store().figures().await?;
         Ok(Self {
-            cpu_milliseconds: own.own_ticks * MILLISECONDS_PER_TICK,
+            cpu_milliseconds: used.cpu_milliseconds,
             server_cpu_milliseconds: database.server_process.and_then(server_cpu_milliseconds),
-            vendor_calls: stub.calls().await?,
-            statements: counters.statements.load(Ordering::Relaxed),
-            commits: counters.commits.load(Ordering::Relaxed),
+            vendor_calls: around.stub.calls().await?,
+            statements: used.statements,
+            commits: used.commits,
             disk_bytes: line_of("/proc/self/io", "write_bytes:"),
             database,
         })
     }
+}
+
+/// CPU time of this process.
+pub(super) fn cpu_milliseconds() -> anyhow::Result<u64> {
+    let own = Process::read("self").context("CPU time is known on Linux only")?;
+    Ok(own.own_ticks * MILLISECONDS_PER_TICK)
 }
 
 /// Memory of this process in KiB: now, and at its largest.

@@ -60,10 +60,23 @@ fn it_measures_a_server_together_with_the_product() {
         assert_eq!((&result["database"], &result["vendor_calls"]), (&"postgres".into(), &40.into()));
         assert!(is_positive(&result, "wal_bytes_per_request"), "{result}");
         assert!(result["database_cpu_ms_per_request"].is_f64(), "{result}");
+        assert_eq!(result["processes"], 1);
         // Whose database it is now cannot be told; nothing in it is touched.
         finish(program().arg("bench").args(words(&arguments)))
             .expect(1)
             .complaining(&["empty database", "nothing was changed"]);
+    });
+}
+
+#[test]
+fn several_processes_share_the_work() {
+    block_on(async {
+        let database = TestDatabase::postgres().await.without_schema().await;
+        let result = bench(&format!(
+            "--requests 60 --warmup 10 --vendor-latency-ms 1 --right deletion --processes 2 --database {}",
+            database.url()
+        ));
+        assert_eq!((&result["processes"], &result["vendor_calls"]), (&2.into(), &60.into()));
     });
 }
 
@@ -100,6 +113,9 @@ fn what_cannot_be_measured_is_refused() {
     ] {
         finish(program().arg("bench").args(words(arguments))).expect(2).complaining(&[said]);
     }
+    finish(program().args(words("bench --processes 2")))
+        .expect(1)
+        .complaining(&["SQLite belongs to one process", "--database"]);
     finish(program().args(words("bench --database mysql://127.0.0.1/habeas"))).expect(1).complaining(&[
         "mysql",
         "sqlite://",
