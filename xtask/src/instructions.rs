@@ -19,8 +19,8 @@ use record::{Record, Verdict};
 
 const RIGHTS: [&str; 2] = ["access", "deletion"];
 /// Requests of the two runs: enough that every batch of the engine is filled, few enough for a minute.
-const FEW: u64 = 256;
-const MANY: u64 = 1_024;
+const FEW: u64 = 64;
+const MANY: u64 = 256;
 
 const USAGE: &str = "usage: cargo xtask instructions [--accept]\n\
     --accept   keep the new counts in xtask/instructions.json, because the change was meant";
