@@ -31,7 +31,7 @@ impl Used {
         let counters = product.store().counters();
         Ok(Self {
             cpu_milliseconds: usage::cpu_milliseconds()?,
-            statements: counters.statements.load(Ordering::Relaxed),
+            statements: counters.statements.load(Ordering::Relaxed) - product.looks(),
             commits: counters.commits.load(Ordering::Relaxed),
         })
     }
