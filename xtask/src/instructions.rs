@@ -17,8 +17,8 @@ use crate::process::{self, cargo, run_quietly, succeeds};
 use groups::Counts;
 use record::{Record, Verdict};
 
-/// Rights, and requests of their two runs: enough that what differs from run to run (in whose thread something was waited
-/// for) is below a per cent, few enough for a minute. A deletion takes half of what an access takes.
+/// Rights, and requests of their two runs: enough that every batch of the engine is filled, few enough for a minute. A
+/// deletion takes half of what an access takes.
 const RUNS: [(&str, u64, u64); 2] = [("access", 64, 256), ("deletion", 64, 512)];
 
 const USAGE: &str = "usage: cargo xtask instructions [--accept]\n\

@@ -1,5 +1,6 @@
 //! What claiming and settling cost, from one piece of work to as many as one unit takes: `cargo bench -p habeas-engine
 //! --bench work`. The figures are to be compared with each other, on one quiet machine.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the benchmark")]
 
 mod company;
 
