@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::browser::Browser;
 use crate::people::{Mailbox, Part, download, press, send_form, unpack};
-use crate::postgres::Server;
+use crate::postgres::{Server, Use};
 use crate::process::{Running, cargo, patch, root, run as run_command, target};
 
 /// People that the simulated vendors hold besides their well-known ones.
@@ -217,7 +217,7 @@ pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     let once = arguments.iter().any(|flag| flag == "--once");
     // Kept until the end of this function, so the server is stopped whatever happens.
     let postgres = match arguments.iter().any(|flag| flag == "--postgres") {
-        true => Some(Server::start()?),
+        true => Some(Server::start(Use::Tests)?),
         false => None,
     };
     let flag = |name: &str| arguments.iter().any(|flag| flag == name);

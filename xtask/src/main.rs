@@ -1,9 +1,11 @@
 //! Developer commands: `cargo xtask <command>`. One module per command, one line in [`COMMANDS`].
 #![allow(clippy::print_stdout, reason = "these commands talk to the developer on the terminal")]
 
+mod bench;
 mod browser;
 mod demo;
 mod fuzz;
+mod instructions;
 mod mail_server;
 mod people;
 mod postgres;
@@ -21,6 +23,11 @@ struct Command {
 
 const COMMANDS: &[Command] = &[
     Command {
+        name: "bench",
+        about: "measures everything in docs/performance.md and prints it; --quick, --help for the rest",
+        run: bench::run,
+    },
+    Command {
         name: "demo",
         about: "runs the product with simulated vendors; --once ends after the requests are closed",
         run: demo::run,
@@ -31,6 +38,11 @@ const COMMANDS: &[Command] = &[
         run: fuzz::run,
     },
     Command { name: "rows", about: "prints a CSV file of N invented requests to import", run: rows::run },
+    Command {
+        name: "instructions",
+        about: "counts the instructions of the hot path and compares; --accept keeps the new count",
+        run: instructions::run,
+    },
     Command { name: "test", about: "installs what the tests need and runs all of them", run: test::run },
     Command {
         name: "postgres",
@@ -59,7 +71,7 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!("usage: cargo xtask <command>\n");
     for command in COMMANDS {
-        eprintln!("  {:<10} {}", command.name, command.about);
+        eprintln!("  {:<13} {}", command.name, command.about);
     }
     ExitCode::from(2)
 }

@@ -13,14 +13,25 @@ pub(crate) const VARIABLE: &str = "HABEAS_TEST_POSTGRES";
 
 const INSTALLATIONS: &str = "/usr/lib/postgresql";
 
-/// Data is worth nothing here, so the server may forget it in a crash.
-const SETTINGS: &[&str] = &[
-    "fsync=off",
-    "synchronous_commit=off",
-    "full_page_writes=off",
-    "max_connections=200",
-    "listen_addresses=127.0.0.1",
-];
+/// How the server is used.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Use {
+    /// By tests: data is worth nothing, so the server may forget it in a crash.
+    Tests,
+    /// By benchmarks: as PostgreSQL is installed, so that what is committed is on disk.
+    Benchmarks,
+}
+
+impl Use {
+    const fn settings(self) -> &'static [&'static str] {
+        match self {
+            Self::Tests => {
+                &["fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"]
+            }
+            Self::Benchmarks => &["max_connections=200"],
+        }
+    }
+}
 
 /// Waits for the end of its input, which comes when our process ends, however it ends; then cleans up. Ctrl-C reaches
 /// the whole process group, so it must not be the first to go.
@@ -34,12 +45,13 @@ const SUPERVISOR: &str = "
 /// A running server; dropping it stops the server and removes its files.
 pub(crate) struct Server {
     port: u16,
+    binaries: PathBuf,
     supervisor: Child,
 }
 
 impl Server {
     /// Starts a server, installing PostgreSQL first if there is none.
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start(used_by: Use) -> anyhow::Result<Self> {
         let binaries = match binaries() {
             Some(binaries) => binaries,
             None => install()?,
@@ -51,19 +63,45 @@ impl Server {
             .stdin(Stdio::piped())
             .spawn()
             .context("cannot start the supervisor of PostgreSQL")?;
-        let mut server = Self { port: 0, supervisor };
+        let mut server = Self { port: 0, binaries, supervisor };
+        let binaries = &server.binaries;
         run_quietly(
             as_owner(binaries.join("initdb"), &directory)
                 .args(["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"])
                 .arg(format!("--pgdata={}", directory.join("data").display())),
         )?;
-        server.port = listen(&binaries, &directory)?;
+        server.port = listen(binaries, &directory, used_by)?;
         Ok(server)
     }
 
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}", self.port)
+    }
+
+    /// Makes an empty database; its address.
+    pub(crate) fn create_database(&self, name: &str) -> anyhow::Result<String> {
+        self.administer("createdb", &[name])?;
+        Ok(format!("{}/{name}", self.url()))
+    }
+
+    /// Removes a database, so that the next measurement does not share the disk with it.
+    pub(crate) fn drop_database(&self, name: &str) -> anyhow::Result<()> {
+        self.administer("dropdb", &["--force", name])
+    }
+
+    fn administer(&self, program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+        run_quietly(
+            Command::new(self.binaries.join(program))
+                .args(["--host=127.0.0.1", "--username=postgres", &format!("--port={}", self.port)])
+                .args(arguments),
+        )
+    }
+
+    /// Its version, for reports.
+    pub(crate) fn version(&self) -> anyhow::Result<String> {
+        let said = Command::new(self.binaries.join("postgres")).arg("--version").output()?;
+        Ok(String::from_utf8_lossy(&said.stdout).trim().replace("postgres (PostgreSQL)", "PostgreSQL"))
     }
 }
 
@@ -77,7 +115,7 @@ impl Drop for Server {
 
 /// `cargo xtask postgres`.
 pub(crate) fn run(_: &[String]) -> anyhow::Result<()> {
-    let server = Server::start()?;
+    let server = Server::start(Use::Tests)?;
     println!("export {VARIABLE}={}", server.url());
     eprintln!("PostgreSQL runs until Ctrl-C");
     loop {
@@ -126,11 +164,13 @@ fn as_owner(program: impl AsRef<std::ffi::OsStr>, directory: &Path) -> Command {
 }
 
 /// Starts the server on a free port; another program may take the port meanwhile, so it tries again.
-fn listen(binaries: &Path, directory: &Path) -> anyhow::Result<u16> {
+fn listen(binaries: &Path, directory: &Path, used_by: Use) -> anyhow::Result<u16> {
     let log = directory.join("log");
     for _ in 0..3 {
         let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
-        let mut settings: Vec<String> = SETTINGS.iter().map(|setting| format!("-c {setting}")).collect();
+        let mut settings: Vec<String> =
+            used_by.settings().iter().map(|setting| format!("-c {setting}")).collect();
+        settings.push("-c listen_addresses=127.0.0.1".to_owned());
         settings.push(format!("-c port={port}"));
         settings.push(format!("-c unix_socket_directories={}", directory.display()));
         let started = succeeds(

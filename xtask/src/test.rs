@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::mail_server;
-use crate::postgres::{self, Server};
+use crate::postgres::{self, Server, Use};
 use crate::process::{cargo, run as run_command, succeeds};
 
 /// What was done, for the summary.
@@ -53,7 +53,7 @@ impl Steps {
 pub(crate) fn run(_: &[String]) -> anyhow::Result<()> {
     let mut steps = Steps { done: Vec::new(), skipped: Vec::new() };
     // Kept until the end of this function, so the server is stopped whatever happens.
-    let server = steps.step("start PostgreSQL", Server::start)?;
+    let server = steps.step("start PostgreSQL", || Server::start(Use::Tests))?;
     let python = steps.step("prepare the mail server", mail_server::prepare)?;
     let surroundings = [(postgres::VARIABLE, server.url()), (mail_server::VARIABLE, python)];
 

@@ -11,6 +11,8 @@
 //! | `{for_update}` | nothing | rows are locked until the unit ends |
 //! | `{database_time}` | the machine's clock, ms | the database's clock, ms |
 //! | `{columns}` | every column of every table: `table_name`, `column_name`, `kind`, `key_position` (0: not in the primary key) | the same |
+//! | `{database_bytes}` | pages in the file | what the server says |
+//! | `{log_bytes}`, `{log_syncs}`, `{server_process}` | nothing (not counted) | what the server counts |
 //!
 //! In a batch, `value->>0` is the first element of each row; bytes travel as hexadecimal text (`unhex`, which
 //! PostgreSQL learns in the first migration).
@@ -26,35 +28,42 @@ pub enum Dialect {
     Postgres,
 }
 
+const SQLITE: &[(&str, &str)] = &[
+    ("{batch}", "json_each($1) AS batch"),
+    ("{blob}", "BLOB"),
+    ("{greatest}", "max"),
+    ("{skip_locked}", ""),
+    ("{for_update}", ""),
+    ("{database_time}", "CAST(unixepoch('subsec') * 1000 AS BIGINT)"),
+    ("{database_bytes}", "(SELECT page_count * page_size FROM pragma_page_count, pragma_page_size)"),
+    ("{log_bytes}", "CAST(NULL AS BIGINT)"),
+    ("{log_syncs}", "CAST(NULL AS BIGINT)"),
+    ("{server_process}", "CAST(NULL AS BIGINT)"),
+    ("{columns}", SQLITE_COLUMNS),
+];
+
+const POSTGRES: &[(&str, &str)] = &[
+    ("{batch}", "jsonb_array_elements(CAST($1 AS jsonb)) AS batch(value)"),
+    ("{blob}", "BYTEA"),
+    ("{greatest}", "greatest"),
+    ("{skip_locked}", "FOR UPDATE SKIP LOCKED"),
+    ("{for_update}", "FOR UPDATE"),
+    ("{database_time}", "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)"),
+    ("{database_bytes}", "pg_database_size(current_database())"),
+    ("{log_bytes}", "CAST(pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0') AS BIGINT)"),
+    // By name, because version 18 moved the column to another view: missing is NULL, not an error.
+    ("{log_syncs}", "(SELECT CAST(to_jsonb(wal)->>'wal_sync' AS BIGINT) FROM pg_stat_wal AS wal)"),
+    ("{server_process}", "CAST(pg_backend_pid() AS BIGINT)"),
+    ("{columns}", POSTGRES_COLUMNS),
+];
+
 impl Dialect {
     pub(crate) fn render(self, text: &str) -> String {
-        let (batch, blob, greatest, skip_locked, for_update, database_time, columns) = match self {
-            Self::Sqlite => (
-                "json_each($1) AS batch",
-                "BLOB",
-                "max",
-                "",
-                "",
-                "CAST(unixepoch('subsec') * 1000 AS BIGINT)",
-                SQLITE_COLUMNS,
-            ),
-            Self::Postgres => (
-                "jsonb_array_elements(CAST($1 AS jsonb)) AS batch(value)",
-                "BYTEA",
-                "greatest",
-                "FOR UPDATE SKIP LOCKED",
-                "FOR UPDATE",
-                "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
-                POSTGRES_COLUMNS,
-            ),
+        let words: &[(&str, &str)] = match self {
+            Self::Sqlite => SQLITE,
+            Self::Postgres => POSTGRES,
         };
-        text.replace("{batch}", batch)
-            .replace("{blob}", blob)
-            .replace("{greatest}", greatest)
-            .replace("{skip_locked}", skip_locked)
-            .replace("{for_update}", for_update)
-            .replace("{database_time}", database_time)
-            .replace("{columns}", columns)
+        words.iter().fold(text.to_owned(), |text, (word, meaning)| text.replace(word, meaning))
     }
 
     /// Whether text may hold the character NUL, as SQLite's may and PostgreSQL's may not.

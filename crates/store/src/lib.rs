@@ -15,6 +15,7 @@ mod database;
 pub mod dialect;
 pub mod due_work;
 pub mod error;
+pub mod figures;
 pub mod idempotency;
 mod installation;
 pub mod keyring;

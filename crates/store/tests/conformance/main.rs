@@ -15,6 +15,7 @@ mod connections;
 mod counts;
 mod data_keys;
 mod due_work;
+mod figures;
 mod following;
 mod gathering;
 mod idempotency;
