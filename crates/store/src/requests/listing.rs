@@ -1,8 +1,8 @@
 //! Lists of requests that cost what they show, with a million requests behind them.
 //!
 //! A planner that has to serve every filter by one condition reads every request. So a page is put together from pieces,
-//! one for each state and right, each of which an index gives in the order of the list and none longer than the page;
-//! pieces that the filter leaves out are not begun. Only what is on the page is read as a whole.
+//! one for each state and right that the filter lets through, each of which an index gives in the order of the list and
+//! none longer than the page. Only what is on the page is read as a whole.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use jiff::civil::Date;
 
 use super::Request;
 use crate::connection::{Batch, Connection};
-use crate::dialect::sql;
+use crate::dialect::{Sql, sql};
 use crate::error::StoreError;
 
 /// Which requests to list.
@@ -76,7 +76,7 @@ impl FromStr for Position {
     }
 }
 
-/// The piece of one state and right; $1 and $2 say which the filter wants.
+/// The piece of one state and right, each a word in quotes or a placeholder.
 macro_rules! piece {
     ($state:literal, $right:literal, $columns:literal, $after:literal, $order:literal) => {
         concat!(
@@ -84,15 +84,11 @@ macro_rules! piece {
             $columns,
             " FROM (SELECT ",
             $columns,
-            " FROM requests WHERE state = '",
+            " FROM requests WHERE state = ",
             $state,
-            "' AND right_name = '",
+            " AND right_name = ",
             $right,
-            "' AND (CAST($1 AS TEXT) IS NULL OR CAST($1 AS TEXT) = '",
-            $state,
-            "') AND (CAST($2 AS TEXT) IS NULL OR CAST($2 AS TEXT) = '",
-            $right,
-            "') AND ",
+            " AND ",
             $after,
             " ORDER BY ",
             $order,
@@ -105,38 +101,49 @@ macro_rules! piece {
 macro_rules! of_state {
     ($state:literal, $columns:literal, $after:literal, $order:literal) => {
         concat!(
-            piece!($state, "access", $columns, $after, $order),
+            piece!($state, "'access'", $columns, $after, $order),
             " UNION ALL ",
-            piece!($state, "access_categories", $columns, $after, $order),
+            piece!($state, "'access_categories'", $columns, $after, $order),
             " UNION ALL ",
-            piece!($state, "deletion", $columns, $after, $order)
+            piece!($state, "'deletion'", $columns, $after, $order)
         )
     };
 }
 
-/// The pieces of every state but `closed`.
-macro_rules! of_open {
-    ($columns:literal, $after:literal, $order:literal) => {
+/// What `$piece` gives for every state but `closed`.
+macro_rules! open_states {
+    ($piece:ident, $($more:literal),+) => {
         concat!(
-            of_state!("verifying", $columns, $after, $order),
+            $piece!("'verifying'", $($more),+),
             " UNION ALL ",
-            of_state!("triage", $columns, $after, $order),
+            $piece!("'triage'", $($more),+),
             " UNION ALL ",
-            of_state!("collecting", $columns, $after, $order),
+            $piece!("'collecting'", $($more),+),
             " UNION ALL ",
-            of_state!("review", $columns, $after, $order),
+            $piece!("'review'", $($more),+),
             " UNION ALL ",
-            of_state!("erasing", $columns, $after, $order),
+            $piece!("'erasing'", $($more),+),
             " UNION ALL ",
-            of_state!("delivering", $columns, $after, $order)
+            $piece!("'delivering'", $($more),+)
         )
     };
 }
 
-/// The requests of a page; the pieces follow.
+/// The requests of the page that pieces make.
 macro_rules! page {
-    () => {
-        concat!("SELECT ", columns!(), " FROM requests WHERE id IN (SELECT id FROM (")
+    ($pieces:expr, $order:literal, $limit:literal) => {
+        sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM requests WHERE id IN (SELECT id FROM (",
+            $pieces,
+            ") AS pieces ORDER BY ",
+            $order,
+            " LIMIT ",
+            $limit,
+            ") ORDER BY ",
+            $order
+        ))
     };
 }
 
@@ -149,60 +156,129 @@ pub async fn list(
     filter: &Filter,
     limit: i64,
 ) -> Result<Vec<Request>, StoreError> {
-    let after = filter.after.map_or_else(String::new, |place| place.id.to_string());
-    let query = match filter {
+    let mut query = match filter {
         Filter { lookups: Some(lookups), .. } => {
-            let mut rows = Batch::default();
-            for lookup in lookups {
-                rows.row().bytes(lookup);
-            }
-            connection
-                .sql(sql!(concat!(
-                    "SELECT ",
-                    columns!(),
-                    " FROM requests
-                     WHERE id IN (SELECT request_id FROM request_identifiers
-                                  WHERE lookup IN (SELECT unhex(value->>0) FROM {batch}))
-                       AND (CAST($2 AS TEXT) IS NULL OR state = $2)
-                       AND (CAST($3 AS TEXT) IS NULL OR right_name = $3) AND id > $4
-                     ORDER BY id LIMIT $5"
-                )))
-                .batch(&rows)
-                .optional_text(filter.state)
-                .optional_text(filter.right)
-                .text(after)
+            return of_a_person(connection, filter, lookups, limit).await;
         }
-        Filter { due_before: Some(before), .. } => connection
-            .sql(sql!(concat!(
-                page!(),
-                of_open!(
-                    "due_on, id",
-                    "state <> 'closed' AND due_on < $3 AND (due_on, id) > ($4, $5)",
-                    "due_on, id LIMIT $6"
-                ),
-                ") AS pieces ORDER BY due_on, id LIMIT $6) ORDER BY due_on, id"
-            )))
-            .optional_text(filter.state)
-            .optional_text(filter.right)
-            .text(before)
-            .text(filter.after.and_then(|place| place.due_on).map_or_else(String::new, |on| on.to_string()))
-            .text(after),
-        Filter { state: None, right: None, .. } => connection
-            .sql(sql!(concat!("SELECT ", columns!(), " FROM requests WHERE id > $1 ORDER BY id LIMIT $2")))
-            .text(after),
-        Filter { .. } => connection
-            .sql(sql!(concat!(
-                page!(),
-                of_open!("id", "id > $3", "id LIMIT $4"),
-                " UNION ALL ",
-                of_state!("closed", "id", "id > $3", "id LIMIT $4"),
-                ") AS pieces ORDER BY id LIMIT $4) ORDER BY id"
-            )))
-            .optional_text(filter.state)
-            .optional_text(filter.right)
-            .text(after),
+        Filter { due_before: Some(_), .. } => connection.sql(by_due_date(filter)),
+        _ => connection.sql(by_id(filter)),
     };
-    query.integer(limit).rows().await?.iter().map(Request::read).collect()
+    for word in
+        [filter.state.map(RequestState::as_str), filter.right.map(Right::as_str)].into_iter().flatten()
+    {
+        query = query.text(word);
+    }
+    if let Some(before) = filter.due_before {
+        let after = filter.after.and_then(|place| place.due_on);
+        query = query.text(before).text(after.map_or_else(String::new, |on| on.to_string()));
+    }
+    let rows = query.text(after_id(filter)).integer(limit).rows().await?;
+    rows.iter().map(Request::read).collect()
+}
+
+fn after_id(filter: &Filter) -> String {
+    filter.after.map_or_else(String::new, |place| place.id.to_string())
+}
+
+fn by_id(filter: &Filter) -> &'static Sql {
+    match (filter.state, filter.right) {
+        (None, None) => {
+            sql!(concat!("SELECT ", columns!(), " FROM requests WHERE id > $1 ORDER BY id LIMIT $2"))
+        }
+        (Some(_), None) => page!(of_state!("$1", "id", "id > $2", "id LIMIT $3"), "id", "$3"),
+        (None, Some(_)) => page!(
+            concat!(
+                open_states!(piece, "$1", "id", "id > $2", "id LIMIT $3"),
+                " UNION ALL ",
+                piece!("'closed'", "$1", "id", "id > $2", "id LIMIT $3")
+            ),
+            "id",
+            "$3"
+        ),
+        (Some(_), Some(_)) => page!(piece!("$1", "$2", "id", "id > $3", "id LIMIT $4"), "id", "$4"),
+    }
+}
+
+/// The index holds open requests only, and is used where the statement says so.
+fn by_due_date(filter: &Filter) -> &'static Sql {
+    match (filter.state, filter.right) {
+        (None, None) => page!(
+            open_states!(
+                of_state,
+                "due_on, id",
+                "state <> 'closed' AND due_on < $1 AND (due_on, id) > ($2, $3)",
+                "due_on, id LIMIT $4"
+            ),
+            "due_on, id",
+            "$4"
+        ),
+        (Some(_), None) => page!(
+            of_state!(
+                "$1",
+                "due_on, id",
+                "state <> 'closed' AND due_on < $2 AND (due_on, id) > ($3, $4)",
+                "due_on, id LIMIT $5"
+            ),
+            "due_on, id",
+            "$5"
+        ),
+        (None, Some(_)) => page!(
+            open_states!(
+                piece,
+                "$1",
+                "due_on, id",
+                "state <> 'closed' AND due_on < $2 AND (due_on, id) > ($3, $4)",
+                "due_on, id LIMIT $5"
+            ),
+            "due_on, id",
+            "$5"
+        ),
+        (Some(_), Some(_)) => page!(
+            piece!(
+                "$1",
+                "$2",
+                "due_on, id",
+                "state <> 'closed' AND due_on < $3 AND (due_on, id) > ($4, $5)",
+                "due_on, id LIMIT $6"
+            ),
+            "due_on, id",
+            "$6"
+        ),
+    }
+}
+
+/// A person has few requests: they are looked at one by one.
+async fn of_a_person(
+    connection: &mut Connection,
+    filter: &Filter,
+    lookups: &[Vec<u8>],
+    limit: i64,
+) -> Result<Vec<Request>, StoreError> {
+    let mut rows = Batch::default();
+    for lookup in lookups {
+        rows.row().bytes(lookup);
+    }
+    connection
+        .sql(sql!(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM requests
+             WHERE id IN (SELECT request_id FROM request_identifiers
+                          WHERE lookup IN (SELECT unhex(value->>0) FROM {batch}))
+               AND (CAST($2 AS TEXT) IS NULL OR state = $2)
+               AND (CAST($3 AS TEXT) IS NULL OR right_name = $3) AND id > $4
+             ORDER BY id LIMIT $5"
+        )))
+        .batch(&rows)
+        .optional_text(filter.state)
+        .optional_text(filter.right)
+        .text(after_id(filter))
+        .integer(limit)
+        .rows()
+        .await?
+        .iter()
+        .map(Request::read)
+        .collect()
 }
 
 #[cfg(test)]
