@@ -83,7 +83,7 @@ async fn what_work_ran_into_counts_at_once() {
     put(&storage, id(1), &key("a"), b"something").await;
     assert!(storage.works());
     storage.ready(&environment).await.unwrap();
-    assert_eq!(server.take_calls(), [PUT, PUT], "the work, and a look");
+    assert_eq!(server.take_calls(), [PUT, GET], "the work, and a look: that it can be written is known");
 }
 
 #[rstest]
