@@ -12,7 +12,10 @@ use crate::connection::{Batch, Connection, Row};
 use crate::dialect::sql;
 use crate::error::StoreError;
 
-pub use members::{Member, Which, join, leave, leave_all, members, serving, take_up, transfer, waiting};
+pub use members::{
+    Member, Which, join, leave, leave_all, members, newcomers, serves_anybody, serving, take_up, taken_up,
+    transfer,
+};
 
 /// A stored operation.
 #[derive(Clone, Debug)]

@@ -21,6 +21,9 @@ use crate::lanes::Lane;
 use crate::phases::by_request;
 use crate::profiles::Profiles;
 
+/// Runs that one pass serves at a time.
+const MOST_IN_A_PASS: usize = 10_000;
+
 pub(super) async fn assign(
     unit: &mut Unit,
     rules: &Rules,
@@ -35,11 +38,15 @@ pub(super) async fn assign(
         .map(|lease| Ok((lease.object.parse::<OperationId>().map_err(StoreError::from)?, lease)))
         .collect::<Result<_, CaseworkError>>()?;
     let ids: Vec<OperationId> = by_operation.keys().copied().collect();
-    let mut found = operations::lock(unit.connection(), ids.iter().copied()).await?;
-    for operation in found.iter().filter(|operation| operation.kind == OperationKind::Scan) {
-        operations::take_up(unit.connection(), operation.id, operation.pass, operation.page).await?;
+    let mut found = operations::lock(unit.connection(), ids).await?;
+    let (passes, others): (Vec<_>, Vec<_>) =
+        found.iter().partition(|operation| operation.kind == OperationKind::Scan);
+    let mut served = members(unit, others.iter().map(|operation| operation.id).collect(), Which::All).await?;
+    for pass in passes {
+        take_up(unit, pass).await?;
+        served.extend(members(unit, vec![pass.id], Which::TakenUp).await?);
     }
-    let mut members = members(unit, ids, Which::All).await?;
+    let mut members = served;
     for operation in found.iter().filter(|operation| operation.kind.needs_verified_identifiers()) {
         for member in members.get_mut(&operation.id).into_iter().flatten() {
             member.subject = member.subject.verified();
@@ -188,6 +195,28 @@ pub(crate) async fn members(
     which: Which,
 ) -> Result<HashMap<OperationId, Vec<Member>>, CaseworkError> {
     let found = operations::members(unit.connection(), operations, which).await?;
+    opened(unit, found).await
+}
+
+/// Takes newcomers of a pass up before its next page, as many as there is room for: a pass holds everyone whom it looks for
+/// in memory, and a failure is written for each of them. Who has no room waits for whoever is done.
+pub(super) async fn take_up(unit: &mut Unit, pass: &Operation) -> Result<Vec<Member>, CaseworkError> {
+    let taken = operations::taken_up(unit.connection(), pass.id).await?.len();
+    let room = MOST_IN_A_PASS.saturating_sub(taken);
+    let found = operations::newcomers(unit.connection(), pass.id, room).await?;
+    let runs: Vec<RunId> = found.iter().map(|member| member.run).collect();
+    let mut newcomers = opened(unit, found).await?.remove(&pass.id).unwrap_or_default();
+    for member in &mut newcomers {
+        (member.joined_pass, member.joined_page) = (pass.pass, pass.page);
+    }
+    operations::take_up(unit.connection(), pass.id, (pass.pass, pass.page), runs).await?;
+    Ok(newcomers)
+}
+
+async fn opened(
+    unit: &mut Unit,
+    found: Vec<operations::Member>,
+) -> Result<HashMap<OperationId, Vec<Member>>, CaseworkError> {
     let owners: BTreeSet<RequestId> = found.iter().map(|member| member.request).collect();
     let keyring = unit.keyring();
     let keys = data_keys::load(unit.connection(), &keyring, owners, KeyPurpose::Case).await?;

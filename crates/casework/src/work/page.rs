@@ -7,12 +7,12 @@ use habeas_domain::run::{RunAction, RunDetail};
 use habeas_domain::{Actor, ConnectionId, Phase, RequestId, RunId};
 use habeas_integrations::{FoundRecord, Residual};
 use habeas_store::due_work;
-use habeas_store::operations::{self, Which};
+use habeas_store::operations;
 use habeas_store::runs;
 use habeas_store::{KeyPurpose, Unit, data_keys, records};
 use serde_json::json;
 
-use super::assign::{connections_of_runs, members};
+use super::assign::{self, connections_of_runs};
 use super::sealer::Sealer;
 use super::settle::{add_residuals, complete_collected};
 use super::{PageReport, PassContinues, shared};
@@ -38,7 +38,7 @@ pub(super) async fn report_page(
         matches.iter().map(|(run, _)| *run).chain(finished.iter().copied()).collect();
     let recovered = lease.attempts > 0;
     if recovered {
-        touched.extend(operations::waiting(unit.connection(), operation.id).await?);
+        touched.extend(operations::taken_up(unit.connection(), operation.id).await?);
     }
     let known = runs::by_ids(unit.connection(), touched.iter().copied()).await?;
     changes.lock(unit, known.iter().map(|run| run.request).collect::<BTreeSet<_>>()).await?;
@@ -60,13 +60,8 @@ pub(super) async fn report_page(
     let changes = std::mem::replace(changes, Changes::new(unit, &Actor::system(), &changes.rules.clone()));
     changes.finish(unit).await?;
 
-    let mut newcomers =
-        members(unit, vec![operation.id], Which::New).await?.remove(&operation.id).unwrap_or_default();
-    for member in &mut newcomers {
-        (member.joined_pass, member.joined_page) = (operation.pass, operation.page);
-    }
-    operations::take_up(unit.connection(), operation.id, operation.pass, operation.page).await?;
-    let waiting = operations::waiting(unit.connection(), operation.id).await?;
+    let newcomers = assign::take_up(unit, &operation).await?;
+    let waiting = operations::taken_up(unit.connection(), operation.id).await?;
     if waiting.is_empty() {
         operation.status = OperationStatus::Done;
         operation.finished_at = Some(unit.now());

@@ -33,7 +33,8 @@ pub(super) async fn fail(
     finding: Finding,
 ) -> Result<(), CaseworkError> {
     let concerned = concerned(unit, &operation).await?;
-    let mut waiting = operations::members(unit.connection(), concerned.iter().copied(), Which::All).await?;
+    let which = if operation.kind == OperationKind::Scan { Which::TakenUp } else { Which::All };
+    let mut waiting = operations::members(unit.connection(), concerned.iter().copied(), which).await?;
     changes.lock(unit, waiting.iter().map(|member| member.request).collect::<BTreeSet<_>>()).await?;
     // Whoever was handed over or stopped meanwhile has left: that decision stands.
     let served = operations::served(unit.connection(), concerned.iter().copied()).await?;
@@ -95,14 +96,14 @@ async fn leave_pass(
     let leaving = waiting.iter().map(|member| (member.operation, member.run));
     operations::leave(unit.connection(), leaving).await?;
     operations::lock(unit.connection(), [operation.id]).await?;
-    if operations::waiting(unit.connection(), operation.id).await?.is_empty() {
+    if !operations::serves_anybody(unit.connection(), operation.id).await? {
         due_work::finish(unit.connection(), [(lease.id, lease.fence)]).await?;
         operation.status = OperationStatus::Failed;
         operation.finished_at = Some(changes.now);
         operations::save(unit.connection(), [&operation]).await?;
         return Ok(());
     }
-    // Whoever joined while this was being written has been told nothing: the pass goes on for them.
+    // Whoever joined while this was being written, or had no room, has been told nothing: the pass goes on for them.
     go_on(unit, changes, lease).await
 }
 

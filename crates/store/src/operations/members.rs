@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_domain::{OperationId, RequestId, RunId};
 
-use crate::connection::{Batch, Connection};
+use crate::connection::{Batch, Connection, Row};
 use crate::dialect::sql;
 use crate::error::StoreError;
 use crate::keyring::Sealed;
@@ -160,8 +160,40 @@ pub async fn serving(
 pub enum Which {
     /// All.
     All,
-    /// Those that the pass has not taken up.
-    New,
+    /// Those that the pass has taken up.
+    TakenUp,
+}
+
+macro_rules! members_where {
+    ($condition:literal) => {
+        sql!(concat!(
+            "SELECT operation_runs.operation_id, operation_runs.run_id, runs.request_id, operation_runs.joined_pass,
+                    operation_runs.joined_page, requests.details
+             FROM operation_runs
+             JOIN runs ON runs.id = operation_runs.run_id
+             JOIN requests ON requests.id = runs.request_id
+             WHERE ",
+            $condition
+        ))
+    };
+}
+
+impl Member {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let count = |at| {
+            row.optional_integer(at)?
+                .map(|count| u64::try_from(count).map_err(|_| StoreError::Corrupt("operation_runs")))
+                .transpose()
+        };
+        Ok(Self {
+            operation: row.parsed(0, "operation_runs.operation_id")?,
+            run: row.parsed(1, "operation_runs.run_id")?,
+            request: row.parsed(2, "runs.request_id")?,
+            joined_pass: count(3)?,
+            joined_page: count(4)?,
+            details: Sealed::from_stored(row.bytes(5)?),
+        })
+    }
 }
 
 /// The runs that operations serve, with their subjects.
@@ -174,55 +206,63 @@ pub async fn members(
     which: Which,
 ) -> Result<Vec<Member>, StoreError> {
     connection
-        .sql(sql!(
-            "SELECT operation_runs.operation_id, operation_runs.run_id, runs.request_id, operation_runs.joined_pass,
-                    operation_runs.joined_page, requests.details
-             FROM operation_runs
-             JOIN runs ON runs.id = operation_runs.run_id
-             JOIN requests ON requests.id = runs.request_id
-             WHERE operation_runs.operation_id IN (SELECT value->>0 FROM {batch})
-               AND ($2 = 0 OR operation_runs.joined_pass IS NULL)
+        .sql(members_where!(
+            "operation_runs.operation_id IN (SELECT value->>0 FROM {batch})
+               AND ($2 = 0 OR operation_runs.joined_pass IS NOT NULL)
              ORDER BY operation_runs.operation_id, operation_runs.run_id"
         ))
         .batch(&Batch::of(operations))
-        .integer(i64::from(which == Which::New))
+        .integer(i64::from(which == Which::TakenUp))
         .rows()
         .await?
         .iter()
-        .map(|row| {
-            let count = |at| {
-                row.optional_integer(at)?
-                    .map(|count| u64::try_from(count).map_err(|_| StoreError::Corrupt("operation_runs")))
-                    .transpose()
-            };
-            Ok(Member {
-                operation: row.parsed(0, "operation_runs.operation_id")?,
-                run: row.parsed(1, "operation_runs.run_id")?,
-                request: row.parsed(2, "runs.request_id")?,
-                joined_pass: count(3)?,
-                joined_page: count(4)?,
-                details: Sealed::from_stored(row.bytes(5)?),
-            })
-        })
+        .map(Member::read)
         .collect()
 }
 
-/// Notes where a pass took up the members that it had not yet.
+/// At most so many of the runs that wait for a pass and are not taken up, with their subjects.
+///
+/// # Errors
+/// If the database fails.
+pub async fn newcomers(
+    connection: &mut Connection,
+    operation: OperationId,
+    most: usize,
+) -> Result<Vec<Member>, StoreError> {
+    connection
+        .sql(members_where!(
+            "operation_runs.operation_id = $1 AND operation_runs.joined_pass IS NULL LIMIT $2"
+        ))
+        .text(operation)
+        .integer(i64::try_from(most).unwrap_or(i64::MAX))
+        .rows()
+        .await?
+        .iter()
+        .map(Member::read)
+        .collect()
+}
+
+/// Notes where a pass took up members.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn take_up(
     connection: &mut Connection,
     operation: OperationId,
-    pass: u64,
-    page: u64,
+    (pass, page): (u64, u64),
+    runs: impl IntoIterator<Item = RunId>,
 ) -> Result<(), StoreError> {
+    let runs = Batch::of(runs);
+    if runs.is_empty() {
+        return Ok(());
+    }
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     connection
         .sql(sql!(
-            "UPDATE operation_runs SET joined_pass = $2, joined_page = $3
-             WHERE operation_id = $1 AND joined_pass IS NULL"
+            "UPDATE operation_runs SET joined_pass = $3, joined_page = $4
+             WHERE operation_id = $2 AND run_id IN (SELECT value->>0 FROM {batch})"
         ))
+        .batch(&runs)
         .text(operation)
         .integer(number(pass))
         .integer(number(page))
@@ -231,20 +271,33 @@ pub async fn take_up(
     Ok(())
 }
 
-/// The runs that an operation serves.
+/// The runs that a pass has taken up.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn waiting(
+pub async fn taken_up(
     connection: &mut Connection,
     operation: OperationId,
 ) -> Result<HashSet<RunId>, StoreError> {
     connection
-        .sql(sql!("SELECT run_id FROM operation_runs WHERE operation_id = $1"))
+        .sql(sql!("SELECT run_id FROM operation_runs WHERE operation_id = $1 AND joined_pass IS NOT NULL"))
         .text(operation)
         .rows()
         .await?
         .iter()
         .map(|row| row.parsed(0, "operation_runs.run_id"))
         .collect()
+}
+
+/// Whether an operation serves anybody.
+///
+/// # Errors
+/// If the database fails.
+pub async fn serves_anybody(connection: &mut Connection, operation: OperationId) -> Result<bool, StoreError> {
+    let row = connection
+        .sql(sql!("SELECT run_id FROM operation_runs WHERE operation_id = $1 LIMIT 1"))
+        .text(operation)
+        .first()
+        .await?;
+    Ok(row.is_some())
 }

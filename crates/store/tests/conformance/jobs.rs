@@ -297,10 +297,10 @@ async fn transferred_runs_are_new_where_they_go(database: TestDatabase) {
     keep!(fixture, |unit| {
         let connection = unit.connection();
         operations::join(connection, moving.iter().map(|run| (from, *run))).await?;
-        operations::take_up(connection, from, 1, 4).await?;
+        operations::take_up(connection, from, (1, 4), moving.clone()).await?;
         // Whoever was there already stays as they are.
         operations::transfer(connection, from, to, [moving[2]]).await?;
-        operations::take_up(connection, to, 0, 9).await?;
+        operations::take_up(connection, to, (0, 9), [moving[2]]).await?;
         operations::transfer(connection, from, to, [moving[1]]).await
     });
     let expected =

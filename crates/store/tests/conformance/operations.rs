@@ -1,5 +1,7 @@
 //! Operations and their members.
 
+use std::collections::BTreeSet;
+
 use habeas_domain::OperationId;
 use habeas_domain::operation::{OperationKind, OperationStatus};
 use habeas_store::operations::{self, Operation, Which};
@@ -148,12 +150,14 @@ async fn members_join_are_taken_up_and_leave(database: TestDatabase) {
         operations::insert(connection, &[scan, other]).await?;
         operations::join(connection, [(id, first), (id, second), (other_id, first)]).await?;
         operations::join(connection, []).await?;
-        operations::take_up(connection, id, 0, 0).await?;
+        operations::take_up(connection, id, (0, 0), [first, second]).await?;
+        operations::take_up(connection, id, (9, 9), []).await?;
         operations::join(connection, [(id, third)]).await
     });
     let mut reader = fixture.reader().await;
-    assert_eq!(operations::waiting(&mut reader, id).await.unwrap().len(), 3);
-    assert_eq!(operations::waiting(&mut reader, other_id).await.unwrap().len(), 1);
+    assert_eq!(operations::taken_up(&mut reader, id).await.unwrap(), [first, second].into());
+    assert!(operations::taken_up(&mut reader, other_id).await.unwrap().is_empty());
+    assert!(operations::serves_anybody(&mut reader, other_id).await.unwrap());
 
     let members = operations::members(&mut reader, [id], Which::All).await.unwrap();
     for (member, run) in members.iter().zip(&planned) {
@@ -161,12 +165,15 @@ async fn members_join_are_taken_up_and_leave(database: TestDatabase) {
     }
     assert_eq!(members.iter().map(|member| member.joined_pass).collect::<Vec<_>>(), [Some(0), Some(0), None]);
     assert_eq!(members[1].details, sealed(&[1]));
-    let new = operations::members(&mut reader, [id], Which::New).await.unwrap();
+    let new = operations::newcomers(&mut reader, id, 10).await.unwrap();
     assert_eq!(new.iter().map(|member| member.run).collect::<Vec<_>>(), [third]);
+    assert_eq!(operations::newcomers(&mut reader, id, 0).await.unwrap().len(), 0);
+    let taken = operations::members(&mut reader, [id], Which::TakenUp).await.unwrap();
+    assert_eq!(taken.iter().map(|member| member.run).collect::<Vec<_>>(), [first, second]);
     assert_eq!(operations::members(&mut reader, [id, other_id], Which::All).await.unwrap().len(), 4);
 
     keep!(fixture, |unit| {
-        operations::take_up(unit.connection(), id, 1, 7).await?;
+        operations::take_up(unit.connection(), id, (1, 7), [third]).await?;
         // A run that joins again starts again.
         operations::join(unit.connection(), [(id, first)]).await?;
         operations::leave(unit.connection(), [(id, second), (other_id, second)]).await?;
@@ -176,7 +183,7 @@ async fn members_join_are_taken_up_and_leave(database: TestDatabase) {
     let joined: Vec<_> =
         members.iter().map(|member| (member.run, member.joined_pass, member.joined_page)).collect();
     assert_eq!(joined, [(first, None, None), (third, Some(1), Some(7))]);
-    assert_eq!(operations::waiting(&mut reader, other_id).await.unwrap().len(), 1);
+    assert_eq!(operations::members(&mut reader, [other_id], Which::All).await.unwrap().len(), 1);
 }
 
 async fn whoever_leaves_all_leaves_what_is_not_done(database: TestDatabase) {
@@ -198,7 +205,12 @@ async fn whoever_leaves_all_leaves_what_is_not_done(database: TestDatabase) {
         operations::leave_all(unit.connection(), [leaving, also]).await
     });
     for row in rows {
-        let left = operations::waiting(&mut fixture.reader().await, row.id).await.unwrap();
+        let left = operations::members(&mut fixture.reader().await, [row.id], Which::All).await.unwrap();
+        let left: BTreeSet<_> = left.into_iter().map(|member| member.run).collect();
+        assert_eq!(
+            operations::serves_anybody(&mut fixture.reader().await, row.id).await.unwrap(),
+            !left.is_empty()
+        );
         let is_done = row.status == OperationStatus::Done;
         assert_eq!(left.contains(&leaving), is_done, "{}", row.status);
         assert!(left.contains(&staying) && !left.contains(&also), "{}", row.status);
