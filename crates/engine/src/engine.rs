@@ -372,7 +372,8 @@ impl Engine {
         if !it_is_time && self.room.is_full(places) {
             return Ok(Vec::new());
         }
-        let lanes = due_work::lanes(&mut self.casework.store().reader().await?).await?;
+        let store = self.casework.store();
+        let lanes = due_work::lanes(&mut store.reader().await?, store.shared_now()).await?;
         let mut wanted = Vec::new();
         // A lane that this program does not know belongs to a newer one, which is at work as well.
         for lane in lanes.iter().filter_map(|lane| lane.parse().ok()) {

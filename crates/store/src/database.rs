@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -30,6 +30,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 /// Nobody needs a key to ask whether the database works, and each proof is a write.
 const PROOF_LASTS: Duration = Duration::from_secs(1);
+/// Bytes that there has to be room for after the disk was full.
+const ROOM: usize = 256 << 10;
 /// How long the proof that the database works may take.
 const PROOF: Duration = Duration::from_secs(3);
 
@@ -45,6 +47,8 @@ pub struct Store {
     counters: Arc<Counters>,
     /// When it was last proven that the database works, on the clock that never jumps.
     proven: Arc<tokio::sync::Mutex<Option<Duration>>>,
+    /// How often the disk had been full when there was last room.
+    room_proven: Arc<AtomicU64>,
 }
 
 #[derive(Clone, Debug)]
@@ -167,6 +171,7 @@ impl Database {
             keyring,
             counters: self.counters,
             proven: Arc::default(),
+            room_proven: Arc::default(),
         };
         // A machine whose clock is wrong must not date or delay anything in a database that others share.
         store.environment.clock().set(store.reference_time().await?);
@@ -294,13 +299,24 @@ impl Store {
     }
 
     async fn prove(&self) -> Result<(), StoreError> {
-        let mut reader = self.reader().await?;
-        if !installation::check(&mut reader, &self.keyring).await? {
+        // Sessions that a restart of the server broke are found one by one.
+        let mut broken = 0;
+        let belongs = loop {
+            match installation::check(&mut self.reader().await?, &self.keyring).await {
+                Err(StoreError::Database(_)) if broken < opening::SESSIONS => broken += 1,
+                other => break other?,
+            }
+        };
+        if !belongs {
             return Err(StoreError::Corrupt("installation"));
         }
-        drop(reader);
-        // A full disk still reads.
-        self.write(|unit| Box::pin(installation::touch(unit.connection()))).await
+        // A full disk still reads, and may have room for a little: after it was full there has to be some again.
+        let wants = self.counters.wants_of_room.load(Ordering::Relaxed);
+        if wants != self.room_proven.load(Ordering::Relaxed) {
+            self.write(|unit| Box::pin(installation::fill(unit.connection(), ROOM))).await?;
+            self.room_proven.store(wants, Ordering::Relaxed);
+        }
+        self.write(|unit| Box::pin(installation::fill(unit.connection(), 0))).await
     }
 
     /// Copies what the write-ahead log holds into the database file, away from the writer.

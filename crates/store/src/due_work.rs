@@ -133,12 +133,14 @@ pub async fn insert(connection: &mut Connection, work: &[NewDueWork]) -> Result<
     }
     connection
         .sql(sql!(
-            "INSERT INTO due_work (id, kind, object_id, lane, due_at, next_at, lease_until, fence, attempts)
+            "INSERT INTO due_work (id, kind, object_id, lane, due_at, next_at, lease_until, fence, attempts, waits)
              SELECT value->>0, value->>1, value->>2, value->>3, CAST(value->>4 AS BIGINT),
-                    CAST(value->>5 AS BIGINT), 0, 0, 0
+                    CAST(value->>5 AS BIGINT), 0, 0, 0,
+                    CASE WHEN CAST(value->>5 AS BIGINT) > {database_time} THEN 1 ELSE 0 END
              FROM {batch} WHERE true
              ON CONFLICT (object_id) DO UPDATE SET
                  due_at = CASE WHEN excluded.due_at < due_work.due_at THEN excluded.due_at ELSE due_work.due_at END,
+                 waits = CASE WHEN excluded.next_at < due_work.next_at THEN excluded.waits ELSE due_work.waits END,
                  next_at = CASE WHEN excluded.next_at < due_work.next_at THEN excluded.next_at ELSE due_work.next_at END"
         ))
         .batch(&rows)
@@ -147,21 +149,26 @@ pub async fn insert(connection: &mut Connection, work: &[NewDueWork]) -> Result<
     Ok(())
 }
 
-/// The lanes that have any work, due or not. A loose index walk: it costs a step per lane, not per row.
+/// The lanes in which there may be something to do at `now`. A loose index walk: it costs a step per lane, not per row.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn lanes(connection: &mut Connection) -> Result<Vec<String>, StoreError> {
+pub async fn lanes(connection: &mut Connection, now: Option<i64>) -> Result<Vec<String>, StoreError> {
     connection
         .sql(sql!(
             "WITH RECURSIVE lanes(lane) AS (
-                 SELECT min(lane) FROM due_work
+                 SELECT min(lane) FROM due_work WHERE waits = 0
                  UNION ALL
-                 SELECT (SELECT min(due_work.lane) FROM due_work WHERE due_work.lane > lanes.lane)
+                 SELECT (SELECT min(due_work.lane) FROM due_work WHERE due_work.waits = 0 AND due_work.lane > lanes.lane)
                  FROM lanes WHERE lanes.lane IS NOT NULL
              )
-             SELECT lane FROM lanes WHERE lane IS NOT NULL"
+             SELECT lane FROM lanes WHERE lane IS NOT NULL
+             UNION
+             SELECT lane FROM due_work
+             WHERE waits = 1 AND next_at <= CAST(coalesce($1, {database_time}) AS BIGINT)
+             ORDER BY lane"
         ))
+        .integer(now)
         .rows()
         .await?
         .iter()
@@ -180,13 +187,25 @@ pub async fn claim(
     lease_milliseconds: i64,
     limit: i64,
 ) -> Result<Vec<Lease>, StoreError> {
+    // What has become due since. More of it than one claim could take is left for the next one.
+    connection
+        .sql(sql!(
+            "UPDATE due_work SET waits = 0
+             WHERE id IN (SELECT id FROM due_work
+                          WHERE waits = 1 AND lane = $1 AND next_at <= CAST(coalesce($2, {database_time}) AS BIGINT)
+                          ORDER BY next_at LIMIT 1000 {skip_locked})"
+        ))
+        .text(lane)
+        .integer(now)
+        .execute()
+        .await?;
     // Materialised, because a planner may run a plain subquery again and again, and would then skip what it has locked
     // itself and claim more than the limit.
     let mut claimed = connection
         .sql(sql!(
             "WITH claimable AS MATERIALIZED (
                  SELECT id FROM due_work
-                 WHERE lane = $1 AND next_at <= CAST(coalesce($2, {database_time}) AS BIGINT)
+                 WHERE waits = 0 AND lane = $1 AND next_at <= CAST(coalesce($2, {database_time}) AS BIGINT)
                    AND lease_until <= CAST(coalesce($2, {database_time}) AS BIGINT)
                  ORDER BY due_at, id LIMIT $4 {skip_locked})
              UPDATE due_work SET lease_until = CAST(coalesce($2, {database_time}) AS BIGINT) + $3, fence = fence + 1
@@ -352,7 +371,7 @@ pub async fn postpone(
     connection
         .sql(sql!(
             "UPDATE due_work SET next_at = CAST(value->>2 AS BIGINT), attempts = CAST(value->>3 AS BIGINT),
-                 lease_until = 0
+                 waits = CASE WHEN CAST(value->>2 AS BIGINT) > {database_time} THEN 1 ELSE 0 END, lease_until = 0
              FROM {batch} WHERE due_work.id = value->>0 AND due_work.fence = CAST(value->>1 AS BIGINT)
              RETURNING id"
         ))
@@ -465,7 +484,7 @@ pub async fn bound_leases(
     Ok(())
 }
 
-/// When the next row becomes due after `now`, if one waits; what is due already is found by claiming.
+/// When the next row of those that wait becomes due after `now`; what is due already is found by claiming.
 ///
 /// # Errors
 /// If the database fails.

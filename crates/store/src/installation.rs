@@ -39,8 +39,12 @@ pub(crate) async fn claim(
     if check(connection, keyring).await? { Ok(()) } else { Err(StoreError::Corrupt("installation")) }
 }
 
-/// Writes without changing anything: proves that the database can be written.
-pub(crate) async fn touch(connection: &mut Connection) -> Result<(), StoreError> {
-    connection.sql(sql!("UPDATE installation SET created_at = created_at WHERE id = 1")).execute().await?;
+/// Writes so many bytes that mean nothing: proves that the database can be written.
+pub(crate) async fn fill(connection: &mut Connection, bytes: usize) -> Result<(), StoreError> {
+    connection
+        .sql(sql!("UPDATE installation SET room = $1 WHERE id = 1"))
+        .bytes(vec![0; bytes])
+        .execute()
+        .await?;
     Ok(())
 }

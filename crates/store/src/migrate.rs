@@ -18,6 +18,7 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (6, include_str!("migrations/0006_workers.sql")),
     (7, include_str!("migrations/0007_import.sql")),
     (8, include_str!("migrations/0008_moves.sql")),
+    (9, include_str!("migrations/0009_waiting_work.sql")),
 ];
 
 /// The newest version that this program knows.

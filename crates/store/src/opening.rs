@@ -16,6 +16,8 @@ use crate::error::StoreError;
 use crate::moving::refusal;
 
 const PREPARED_STATEMENTS: usize = 256;
+/// Sessions of one process at most.
+pub(crate) const SESSIONS: u32 = 16;
 /// How long a session that lay idle is taken for a working one.
 const BELIEVED_ALIVE: Duration = Duration::from_secs(1);
 
@@ -63,7 +65,7 @@ pub(crate) async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
     first.close().await;
     answer?;
     let sessions = pool()
-        .max_connections(16)
+        .max_connections(SESSIONS)
         // Beginning a transaction proves a session as well; only one that lay idle is asked first, so that what a restart
         // of the server broke is not handed out for reading.
         .test_before_acquire(false)

@@ -178,12 +178,14 @@ async fn work_may_wait_until_the_end_of_time(database: TestDatabase) {
 
 async fn lanes_are_claimed_apart(database: TestDatabase) {
     let fixture = Fixture::on(database).await;
-    assert!(due_work::lanes(&mut fixture.reader().await).await.unwrap().is_empty());
+    assert!(
+        due_work::lanes(&mut fixture.reader().await, fixture.store.shared_now()).await.unwrap().is_empty()
+    );
     let mut work: Vec<NewDueWork> =
         (0..9).map(|number| fixture.work(["a", "b", "c"][number % 3], &format!("op_{number}"), 9)).collect();
     work[2].next_at = fixture.later(60);
     insert(&fixture, work).await;
-    let lanes = due_work::lanes(&mut fixture.reader().await).await.unwrap();
+    let lanes = due_work::lanes(&mut fixture.reader().await, fixture.store.shared_now()).await.unwrap();
     assert_eq!(lanes, ["a", "b", "c"]);
     assert_eq!(claim(&fixture, "a", 10).await.len(), 3);
     assert_eq!(claim(&fixture, "c", 10).await.len(), 2, "one waits");

@@ -118,6 +118,8 @@ async fn a_store_is_ready_until_it_is_not(database: TestDatabase) {
     let mut raw = fixture.database.raw().await;
     let alien = raw.bytes(&[1; 48]);
     raw.run(format!("UPDATE installation SET key_check = {alien}")).await;
+    // A proof holds for a second.
+    fixture.pass(1);
     let unready = fixture.store.ready().await;
     assert!(matches!(unready, Err(StoreError::MasterKeyMismatch { .. })), "{unready:?}");
     raw.run("DELETE FROM installation").await;

@@ -145,7 +145,7 @@ async fn due_work_is_found_by_index(database: TestDatabase) {
     let fixture = fixture(database).await;
     let mut reader = fixture.reader().await;
     reader.watch_plans();
-    due_work::lanes(&mut reader).await.unwrap();
+    due_work::lanes(&mut reader, fixture.store.shared_now()).await.unwrap();
     due_work::next(&mut reader, fixture.now()).await.unwrap();
     due_work::lag(&mut reader, fixture.now()).await.unwrap();
     due_work::next_of(&mut reader, "op_1").await.unwrap();

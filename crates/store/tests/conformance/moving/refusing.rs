@@ -211,12 +211,14 @@ async fn cut_off(database: &TestDatabase) {
 fn a_server_that_lost_its_sessions_during_a_move_does_not_go_on() {
     block_on(async {
         let source = installation(TestDatabase::postgres().await).await;
-        let (_, environment) = habeas_testing::environment();
+        let (clock, environment) = habeas_testing::environment();
         let server = source.open(&environment).await;
         assert!(server.ready().await.is_ok());
         cut_off(&source).await;
         let target = TestDatabase::sqlite();
         carry(&source, &target).await.unwrap();
+        // A proof holds for a second.
+        clock.advance(std::time::Duration::from_secs(1));
         assert!(server.ready().await.is_err());
         let starter = Database::open(source.url(), &environment).await;
         assert!(matches!(starter, Err(StoreError::Moved { .. })), "{starter:?}");
