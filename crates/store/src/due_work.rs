@@ -3,7 +3,7 @@
 //! A worker claims rows under a lease and a fence. Whatever it writes later names the fence, so a worker that lost its
 //! lease changes nothing. Waiting is a row with `next_at`.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use habeas_domain::DueWorkId;
 use jiff::Timestamp;
@@ -154,7 +154,7 @@ pub async fn insert(connection: &mut Connection, work: &[NewDueWork]) -> Result<
 /// # Errors
 /// If the database fails.
 pub async fn lanes(connection: &mut Connection, now: Option<i64>) -> Result<Vec<String>, StoreError> {
-    connection
+    let ready = connection
         .sql(sql!(
             "WITH RECURSIVE lanes(lane) AS (
                  SELECT min(lane) FROM due_work WHERE waits = 0
@@ -162,18 +162,22 @@ pub async fn lanes(connection: &mut Connection, now: Option<i64>) -> Result<Vec<
                  SELECT (SELECT min(due_work.lane) FROM due_work WHERE due_work.waits = 0 AND due_work.lane > lanes.lane)
                  FROM lanes WHERE lanes.lane IS NOT NULL
              )
-             SELECT lane FROM lanes WHERE lane IS NOT NULL
-             UNION
-             SELECT lane FROM due_work
+             SELECT lane FROM lanes WHERE lane IS NOT NULL"
+        ))
+        .rows()
+        .await?;
+    let woken = connection
+        .sql(sql!(
+            "SELECT lane FROM due_work
              WHERE waits = 1 AND next_at <= CAST(coalesce($1, {database_time}) AS BIGINT)
-             ORDER BY lane"
+             ORDER BY next_at LIMIT 100"
         ))
         .integer(now)
         .rows()
-        .await?
-        .iter()
-        .map(|row| row.text(0))
-        .collect()
+        .await?;
+    let lanes: BTreeSet<String> =
+        ready.iter().chain(&woken).map(|row| row.text(0)).collect::<Result<_, _>>()?;
+    Ok(lanes.into_iter().collect())
 }
 
 /// Claims up to `limit` rows of a lane that are due and free, nearest legal due date first.

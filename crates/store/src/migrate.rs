@@ -17,8 +17,8 @@ pub const MIGRATIONS: &[(i64, &str)] = &[
     (5, include_str!("migrations/0005_plans_and_callbacks.sql")),
     (6, include_str!("migrations/0006_workers.sql")),
     (7, include_str!("migrations/0007_import.sql")),
-    (8, include_str!("migrations/0008_moves.sql")),
-    (9, include_str!("migrations/0009_waiting_work.sql")),
+    (8, include_str!("migrations/0008_waiting_work.sql")),
+    (9, include_str!("migrations/0009_moves.sql")),
 ];
 
 /// The newest version that this program knows.

@@ -106,7 +106,7 @@ async fn an_older_source_is_brought_up_to_date(database: TestDatabase) {
     let source = installation(database).await;
     // As a program left it that knew nothing of moves.
     let mut raw = source.raw().await;
-    raw.run("DROP TABLE moves; DROP TABLE moved_tables; DELETE FROM schema_versions WHERE version >= 8")
+    raw.run("DROP TABLE moves; DROP TABLE moved_tables; DELETE FROM schema_versions WHERE version >= 9")
         .await;
     drop(raw);
     for target in targets().await.into_iter().take(1) {
