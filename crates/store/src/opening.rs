@@ -93,7 +93,13 @@ pub(crate) async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
 /// Which advisory lock tells who works on the database.
 const LOCK: i64 = 4_881_672_351;
 
+/// Every statement for work is answered by an index, a few rows at a time. The planner does not know how many a batch
+/// holds, guesses a hundred, and reads whole tables for one of them while they are small or not yet analysed.
+const BY_INDEX: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+    SET random_page_cost = 1.1; SET jit = off";
+
 async fn join(session: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::raw_sql(BY_INDEX).execute(&mut *session).await?;
     let joined: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock_shared($1)")
         .bind(LOCK)
         .fetch_one(&mut *session)
