@@ -38,10 +38,10 @@ impl Engine {
             let stopped = matches!(select(Box::pin(stop.cancelled()), pause).await, Either::Left(_));
             self.keep_time().await;
             // At the end everybody seals: what was settled last is to be covered.
-            if stopped || self.standing.leads() {
-                if let Err(error) = self.casework.seal_audit().await {
-                    tracing::error!(%error, "the audit log could not be sealed; trying again");
-                }
+            if (stopped || self.standing.leads())
+                && let Err(error) = self.casework.seal_audit().await
+            {
+                tracing::error!(%error, "the audit log could not be sealed; trying again");
             }
             if stopped {
                 return self.leave().await;

@@ -109,7 +109,10 @@ async fn work_together(database: &str) {
         assert!(!counts.statuses.contains_key(&429), "{route}: {counts:?}");
     }
     let used = used(&sandbox, f64::from(limit) * SHARE);
-    println!("{requests} requests, limit {limit}: peaks {peaks:?}, {:.1} % of the budget used", used * 100.0);
+    eprintln!(
+        "{requests} requests, limit {limit}: peaks {peaks:?}, {:.1} % of the budget used",
+        used * 100.0
+    );
     // What the killed and the frozen one had booked is lost, which shows among few requests.
     let least = if requests >= 2_000 { 0.95 } else { 0.8 };
     assert!(used >= least, "{used} of the budget");
