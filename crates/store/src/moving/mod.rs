@@ -3,9 +3,9 @@
 //! The rows travel as they are: sealed values, wrapped keys, authenticated events and signed seals are neither opened nor
 //! made anew, because the same master key opens them. What makes a move safe:
 //!
-//! - Both databases belong to the moving process alone ([`crate::opening`]), so what was copied cannot change.
+//! - Both databases belong to the moving process alone (`opening.rs`), so what was copied cannot change.
 //! - How far it has come is written into the target with the rows themselves.
-//! - Marks ([`marks`]) on both sides carry one token. Whoever opens the source for work takes its mark away, so a copy
+//! - Marks (`marks.rs`) on both sides carry one token. Whoever opens the source for work takes its mark away, so a copy
 //!   that was begun before is known to be stale and is begun afresh. Whoever opens the target is refused.
 //! - Only when everything was compared, first the source is closed (`left`), then the target is opened (`arrived`). Between
 //!   the two nobody can work on either; so there is no moment at which somebody could work on both.
