@@ -93,7 +93,7 @@ impl Room {
         it_is_time: bool,
     ) -> Vec<(Lane, usize)> {
         let free = places.saturating_sub(self.shared());
-        let has_room = free * 4 >= places;
+        let has_room = !self.is_full(places);
         let lanes = self.lanes();
         let used = |lane: Lane| lanes.get(&lane).copied().unwrap_or_default();
         let is_asking = |one: &Wanted| used(one.lane).paused_until <= now && own_share(*one, used) > 0;
