@@ -1,36 +1,37 @@
 //! A company with one connected system, ReadyCloud unless it says otherwise: real store, real HTTP, a clock that stands
 //! still.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt as _;
 use habeas_casework::connections::{ConnectionCase, NewConnection, NewContact};
 use habeas_casework::intake::{Delivery, GivenIdentifier, NewRequest};
-use habeas_casework::mails::OutgoingMail;
 use habeas_casework::queries::{RecordCase, RequestCase, RequestFilter, RunCase};
 use habeas_casework::work::Claimed;
 use habeas_casework::{CapabilityChoices, Casework, CaseworkError, CaseworkSettings, ConnectorSource as _};
-use habeas_domain::capability::DeletionCompletion;
-use habeas_domain::{Actor, IdentifierType, MailId, Outcome, Phase, RequestId, RequestState, Right};
-use habeas_engine::mailer::{Handed, MailFailure, Mailer};
+use habeas_domain::{Actor, IdentifierType, Outcome, Phase, RequestId, RequestState, Right};
 use habeas_engine::{Engine, EngineOptions, IntegrationOptions, Vendors};
 use habeas_environment::Environment;
 use habeas_integrations::{Catalogue, Connector, Settings};
 use habeas_sandbox::faults::{Fault, Rule};
 use habeas_sandbox::readycloud::{ContactSpec, TokenSpec, fixtures};
-use habeas_sandbox::segment_config::{self, PublicKnobsPatch};
+use habeas_sandbox::segment_config::PublicKnobsPatch;
 use habeas_sandbox::webhook;
 use habeas_sandbox::{Sandbox, SandboxOptions};
 use habeas_store::storage::Storage;
 use habeas_testing::TestDatabase;
 
+pub(crate) use mailbox::Mailbox;
 pub(crate) use room::Room;
+pub(crate) use setup::{PAGE_BY_PAGE, Setup, System};
 pub(crate) use time::{Pace, Time};
 
+mod mailbox;
 mod room;
+mod setup;
 mod time;
 mod work;
 
@@ -52,115 +53,6 @@ pub(crate) const DELETE: &str = "DELETE /api/v2/orgs/{org}/contacts/{contact}/";
 /// One person with two contacts, one of them with the address in its second place and in upper case.
 pub(crate) const ANA: &str = "ana.silva@example.test";
 
-/// Which system a company has connected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum System {
-    ReadyCloud,
-    Qualtrics,
-    /// Segment, with a token of its older API.
-    SegmentConfig,
-    /// Segment, with a token of its newer API: the same integration speaks another language.
-    SegmentPublic,
-    /// A system of the company's own.
-    Webhook,
-    /// Nothing that could be called: a person answers.
-    DirectContact,
-}
-
-impl System {
-    pub(crate) const fn integration(self) -> &'static str {
-        match self {
-            Self::ReadyCloud => "readycloud",
-            Self::Qualtrics => "qualtrics",
-            Self::SegmentConfig | Self::SegmentPublic => "segment_config",
-            Self::Webhook => "webhook",
-            Self::DirectContact => "direct_contact",
-        }
-    }
-
-    /// Its name in the vendor's faults and in the call log.
-    pub(crate) const fn vendor(self) -> &'static str {
-        match self {
-            Self::SegmentPublic => "segment_public",
-            other => other.integration(),
-        }
-    }
-
-    /// Settings that the vendor accepts.
-    pub(crate) fn settings(self) -> Settings {
-        match self {
-            Self::ReadyCloud => Settings::from_iter([("access_token", TOKEN)]),
-            Self::Qualtrics => Settings::from_iter([
-                ("datacenter_id", "fra1"),
-                ("client_id", "qx-demo-client"),
-                ("client_secret", "qx-demo-secret"),
-            ]),
-            Self::SegmentConfig => {
-                Settings::from_iter([("api_token", "sc-demo-token"), ("workspace_name", "acme-shop")])
-            }
-            Self::Webhook => Settings::from_iter([
-                ("endpoint_url", "https://crm.example.test/habeas"),
-                ("signing_secret", webhook::fixtures::SECRET),
-            ]),
-            Self::SegmentPublic => Settings::from_iter([
-                ("api_token", segment_config::fixtures::PUBLIC_TOKEN),
-                ("workspace_name", "acme-shop"),
-            ]),
-            Self::DirectContact => Settings::from_iter([("processor_email", "owner@shop.example.test")]),
-        }
-    }
-}
-
-/// How a company is set up where it differs from the usual.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Setup {
-    /// People that the vendor knows besides its fixtures.
-    pub(crate) people: usize,
-    /// The vendor's limit of each class per minute.
-    pub(crate) limit: Option<u32>,
-    /// Share of the limit that the engine uses; `None` = the product's default.
-    pub(crate) budget: Option<f64>,
-    /// In which time the company lives.
-    pub(crate) pace: Pace,
-    /// The system of the first connection.
-    pub(crate) system: System,
-    /// ReadyCloud's token of the first connection.
-    pub(crate) token: &'static str,
-    /// When the first connection's deletions count as complete; `None` = the product's default.
-    pub(crate) completion: Option<DeletionCompletion>,
-    /// Whether people confirm requests that nobody vouched for.
-    pub(crate) verification: bool,
-}
-
-impl Setup {
-    /// No limit worth speaking of, and a clock of the company's own that stands still.
-    pub(crate) const USUAL: Self = Self {
-        people: 0,
-        limit: None,
-        budget: Some(10_000.0),
-        pace: Pace::StandingStill,
-        system: System::ReadyCloud,
-        token: TOKEN,
-        completion: None,
-        verification: false,
-    };
-
-    /// The usual, with another system.
-    pub(crate) const fn at(system: System) -> Self {
-        Self { system, ..Self::USUAL }
-    }
-}
-
-impl Default for Setup {
-    fn default() -> Self {
-        Self::USUAL
-    }
-}
-
-/// A budget at which every call for reading is due ten seconds after the one before: longer than a worker waits, so
-/// an engine makes one call and gives the work back. A test can so look at a pass page by page.
-pub(crate) const PAGE_BY_PAGE: f64 = 0.2;
-
 /// Where people reach the company's server.
 pub(crate) const PUBLIC_URL: &str = "https://privacy.example.test";
 /// The company's privacy team.
@@ -176,59 +68,6 @@ pub(crate) struct Outside {
 impl Default for Outside {
     fn default() -> Self {
         Self { storage: Storage::in_memory(), mailbox: Mailbox::default() }
-    }
-}
-
-/// Takes mails, or refuses them in a certain way.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Mailbox {
-    received: Arc<Mutex<Vec<OutgoingMail>>>,
-    refusal: Arc<Mutex<Option<MailFailure>>>,
-}
-
-impl Mailbox {
-    pub(crate) fn refuse(&self, refusal: Option<MailFailure>) {
-        *self.refusal.lock().unwrap() = refusal;
-    }
-
-    pub(crate) fn received(&self) -> Vec<OutgoingMail> {
-        self.received.lock().unwrap().clone()
-    }
-
-    /// The newest mail to an address.
-    pub(crate) fn newest(&self, to: &str) -> OutgoingMail {
-        self.received().into_iter().rfind(|mail| mail.to == to).expect("a mail to this address")
-    }
-
-    /// The token of the link in the newest mail to an address.
-    pub(crate) fn token(&self, to: &str, purpose: &str) -> String {
-        let text = self.newest(to).text;
-        let address = format!("{PUBLIC_URL}/{purpose}/");
-        text.lines().find_map(|line| line.strip_prefix(&address)).expect("a link").to_owned()
-    }
-}
-
-#[async_trait::async_trait]
-impl Mailer for Mailbox {
-    async fn send(&self, mail: &OutgoingMail) -> Result<Handed, MailFailure> {
-        if let Some(refusal) = self.refusal.lock().unwrap().clone() {
-            return Err(refusal);
-        }
-        self.received.lock().unwrap().push(mail.clone());
-        Ok(Handed::Sent)
-    }
-
-    fn delivers(&self) -> bool {
-        true
-    }
-
-    async fn copies(&self) -> std::io::Result<BTreeSet<MailId>> {
-        Ok(self.received.lock().unwrap().iter().map(|mail| mail.id).collect())
-    }
-
-    async fn remove_copies(&self, mails: BTreeSet<MailId>) -> std::io::Result<()> {
-        self.received.lock().unwrap().retain(|mail| !mails.contains(&mail.id));
-        Ok(())
     }
 }
 
